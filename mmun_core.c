@@ -1,0 +1,953 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * List subscriptions: who is called, and when it may be freed.
+ *
+ * Walks. Callbacks may sleep, so the list cannot be walked under a lock. A task
+ * that walks it announces itself: struct mmun_walk, on its stack, in
+ * subs->walks with a number one higher than that of the walk before. Entering
+ * and leaving take subs->lock; in between the list is read as under RCU: a
+ * subscriber that is unlinked keeps its next pointer.
+ *
+ *   walker                               leaver
+ *   ------                               ------
+ *   [A] subs->walks += walk              [D] unlinks mn, notes the number of
+ *   [B] finds mn, calls its ops              the newest walk
+ *   [C] subs->walks -= walk              [E] until no walk up to that number
+ *                                            is in subs->walks: waits
+ *                                        [F] mn may be freed
+ *
+ * A, C, D and E are critical sections of subs->lock. A walk that begins after D
+ * does not find mn; one that began before is waited for. So the leaver waits
+ * for callbacks of this mm only, and if nobody is inside it does not wait: this
+ * is what keeps one mm's slow callback from delaying anybody else, and what a
+ * grace period of an SRCU domain cannot give.
+ *
+ * The walker is known, so a subscriber may leave from inside a callback: it
+ * does not wait for itself. Its own walk is mended instead: next steps over
+ * what is unlinked, and cur says that what is being called is gone.
+ *
+ * Put does not wait. Its notifier becomes a zombie, which the last walk that
+ * could see it hands to a worker (free_ready()).
+ *
+ * call_srcu takes no mm, and waits for every callback anywhere. For it alone
+ * there is one SRCU domain that every walk enters, and that nobody else waits
+ * for.
+ *
+ * Ends. mn->heard has a bit for each slot (mmun_range.c) of which mn accepted
+ * the start. A leaver is told the ends that are due. With a start callback of
+ * mn still running in another task, that start may yet succeed:
+ *
+ *   walker                               leaver
+ *   [A] start returns 0                  [D] mn->left = true
+ *   [B] sets the bit                     [E] full barrier
+ *       (full barrier)                   [F] notes the bits, pins the slots
+ *   [C] mn->left? takes the bit back,    [G] takes the bits noted, tells the
+ *       tells the end                        ends, unpins the slots
+ *
+ * B orders the bit before C and E orders D before F, so that either C sees left
+ * or F sees the bit; if both do, the one that takes the bit tells the end. G
+ * leaves other bits alone: their slots are not pinned, and C is sure to come.
+ */
+
+#include <linux/export.h>
+#include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/rculist.h>
+#include <linux/sched/mm.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "mmun_internal.h"
+
+DEFINE_STATIC_SRCU(mmun_srcu);
+
+struct workqueue_struct *mmun_wq;
+
+/* Notifiers that were put and that no walk sees any more. */
+static LIST_HEAD(free_list);
+static DEFINE_RAW_SPINLOCK(free_lock);
+/*
+ * Puts that are not freed yet, counted in two phases, under free_lock.
+ * Synchronize makes new puts count in the other phase and waits for the old
+ * one to run empty, so that it cannot be held up by puts that come after it.
+ */
+static unsigned long frees_pending[2];
+static unsigned int free_phase;
+static DECLARE_WAIT_QUEUE_HEAD(free_wait);
+static DEFINE_MUTEX(sync_mutex);
+
+static void free_worker(struct work_struct *work);
+static DECLARE_WORK(free_work, free_worker);
+
+/* --- walks --- */
+
+void mmun_walk_enter(struct mmun_walk *walk)
+	__acquires(&mmun_srcu)
+{
+	walk->srcu_idx = srcu_read_lock(&mmun_srcu);
+}
+
+void mmun_walk_leave(struct mmun_walk *walk)
+	__releases(&mmun_srcu)
+{
+	srcu_read_unlock(&mmun_srcu, walk->srcu_idx);
+}
+
+static void walk_rewind(struct mmun_subscriptions *subs,
+			struct mmun_walk *walk)
+{
+	walk->next = rcu_dereference_raw(hlist_first_rcu(&subs->list));
+}
+
+void mmun_walk_begin(struct mmun_subscriptions *subs, struct mmun_walk *walk)
+{
+	walk->task = current;
+	walk->cur = NULL;
+	walk_rewind(subs, walk);
+	walk->gen = ++subs->walk_gen;
+	list_add_tail(&walk->node, &subs->walks);
+}
+
+/* Hand the zombies that no walk can see any more to the worker. */
+static void free_ready(struct mmun_subscriptions *subs)
+	__must_hold(&subs->lock)
+{
+	struct mmun_notifier *mn, *tmp;
+	u64 oldest = U64_MAX;
+
+	if (list_empty(&subs->zombies))
+		return;
+	if (!list_empty(&subs->walks))
+		oldest = list_first_entry(&subs->walks, struct mmun_walk,
+					  node)->gen;
+
+	raw_spin_lock(&free_lock);
+	list_for_each_entry_safe(mn, tmp, &subs->zombies, zombie) {
+		if (mn->walks_until >= oldest)
+			break;
+		list_move_tail(&mn->zombie, &free_list);
+		queue_work(mmun_wq, &free_work);
+	}
+	raw_spin_unlock(&free_lock);
+}
+
+void mmun_walk_end(struct mmun_subscriptions *subs, struct mmun_walk *walk)
+{
+	list_del(&walk->node);
+	free_ready(subs);
+	mmun_wake(subs);
+}
+
+/* Is a walk of another task, up to number @gen, still under way? */
+static bool walked_by_others(struct mmun_subscriptions *subs, u64 gen)
+	__must_hold(&subs->lock)
+{
+	struct mmun_walk *walk;
+
+	list_for_each_entry(walk, &subs->walks, node) {
+		if (walk->gen > gen)
+			break;
+		if (walk->task != current)
+			return true;
+	}
+	return false;
+}
+
+static struct mmun_notifier *walk_next(struct mmun_walk *walk)
+{
+	struct hlist_node *node = walk->next;
+
+	if (!node)
+		return NULL;
+	walk->cur = hlist_entry(node, struct mmun_notifier, hlist);
+	/* Taken before the callback, after which cur may be freed memory. */
+	walk->next = rcu_dereference_raw(hlist_next_rcu(node));
+	return walk->cur;
+}
+
+/* --- dispatch --- */
+
+static void set_heard(struct mmun_subscriptions *subs,
+		      struct mmun_notifier *mn, int slot)
+{
+	if (slot != MMUN_NO_SLOT) {
+		/* [B]; a value-returning atomic is a full barrier */
+		test_and_set_bit(slot, &mn->heard);
+		return;
+	}
+	mmun_lock(subs);
+	mn->heard_overflow++;
+	mmun_unlock(subs);
+	smp_mb();	/* [B] */
+}
+
+static bool take_heard(struct mmun_subscriptions *subs,
+		       struct mmun_notifier *mn, int slot)
+{
+	bool heard;
+
+	if (slot != MMUN_NO_SLOT)
+		return test_bit(slot, &mn->heard) &&
+		       test_and_clear_bit(slot, &mn->heard);
+
+	mmun_lock(subs);
+	heard = mn->heard_overflow;
+	if (heard)
+		mn->heard_overflow--;
+	mmun_unlock(subs);
+	return heard;
+}
+
+static void call_end(struct mmun_notifier *mn,
+		     const struct mmun_notifier_range *range)
+{
+	bool blockable = mmun_notifier_range_blockable(range);
+
+	if (!blockable)
+		non_block_start();
+	mn->ops->invalidate_range_end(mn, range);
+	if (!blockable)
+		non_block_end();
+}
+
+static int call_start(struct mmun_notifier *mn,
+		      const struct mmun_notifier_range *range)
+{
+	const struct mmun_notifier_ops *ops = mn->ops;
+	int ret;
+
+	if (!ops->invalidate_range_start)
+		return 0;
+
+	if (mmun_notifier_range_blockable(range)) {
+		ret = ops->invalidate_range_start(mn, range);
+		if (ret)
+			pr_warn_once("mmun: %ps returned %d in a blockable range, ignored\n",
+				     ops->invalidate_range_start, ret);
+		return ret;
+	}
+
+	non_block_start();
+	ret = ops->invalidate_range_start(mn, range);
+	non_block_end();
+	if (ret && ret != -EAGAIN)
+		pr_warn_once("mmun: %ps returned %d instead of -EAGAIN\n",
+			     ops->invalidate_range_start, ret);
+	return ret;
+}
+
+/**
+ * mmun_list_start - tell the list subscribers that a range begins
+ * @subs: the mm
+ * @walk: the walk that the caller is in
+ * @range: the range
+ * @slot: its slot, or MMUN_NO_SLOT
+ *
+ * Everybody is asked, also after a refusal. A subscriber whose start fails gets
+ * no end, in a blockable range too.
+ *
+ * Return: 0; -EAGAIN if the range may not block and one refused: then those who
+ * agreed have been told the end.
+ */
+int mmun_list_start(struct mmun_subscriptions *subs, struct mmun_walk *walk,
+		    const struct mmun_notifier_range *range, int slot)
+{
+	struct mmun_notifier *mn;
+	bool refused = false;
+
+	walk_rewind(subs, walk);
+	while ((mn = walk_next(walk))) {
+		bool wants_end = !!mn->ops->invalidate_range_end;
+
+		if (READ_ONCE(mn->left))
+			continue;
+		if (call_start(mn, range)) {
+			refused = true;
+			continue;
+		}
+		/* cur: the callback may have unregistered and freed it */
+		if (!wants_end || !walk->cur)
+			continue;
+		set_heard(subs, mn, slot);
+		if (READ_ONCE(mn->left) && take_heard(subs, mn, slot))	/* [C] */
+			call_end(mn, range);
+	}
+
+	if (!refused || mmun_notifier_range_blockable(range))
+		return 0;
+	mmun_list_end(subs, walk, range, slot);
+	return -EAGAIN;
+}
+
+/**
+ * mmun_list_end - tell the list subscribers who are owed it the end of a range
+ * @subs: the mm
+ * @walk: the walk that the caller is in
+ * @range: the range
+ * @slot: its slot, or MMUN_NO_SLOT
+ */
+void mmun_list_end(struct mmun_subscriptions *subs, struct mmun_walk *walk,
+		   const struct mmun_notifier_range *range, int slot)
+{
+	struct mmun_notifier *mn;
+
+	walk_rewind(subs, walk);
+	while ((mn = walk_next(walk)))
+		if (take_heard(subs, mn, slot))
+			call_end(mn, range);
+}
+
+/*
+ * Tell a subscriber that has left the ends of the slots in @owed. They are
+ * pinned since before any of them could be used again.
+ */
+static void tell_owed_ends(struct mmun_subscriptions *subs,
+			   struct mmun_notifier *mn, unsigned long owed)
+{
+	const struct mmun_notifier_range everything = {
+		.mm = subs->mm,
+		.start = 0,
+		.end = ULONG_MAX,
+		.flags = MMUN_NOTIFIER_RANGE_BLOCKABLE,
+		.event = MMUN_NOTIFY_CLEAR,
+	};
+	unsigned int slot;
+
+	for_each_set_bit(slot, &owed, BITS_PER_LONG)
+		if (take_heard(subs, mn, slot))
+			call_end(mn, &subs->slots[slot].range);
+	/* What a range without a slot was is not known here. */
+	while (take_heard(subs, mn, MMUN_NO_SLOT))
+		call_end(mn, &everything);
+}
+
+static bool claim_release(struct mmun_notifier *mn)
+{
+	if (mn->released)
+		return false;
+	mn->released = true;
+	return !!mn->ops->release;
+}
+
+/**
+ * mmun_list_release - the address space goes away
+ * @subs: the mm
+ *
+ * Each subscriber is told the ends that it is owed, then the release, if no
+ * unregister was before us, and hears nothing after that.
+ */
+void mmun_list_release(struct mmun_subscriptions *subs)
+{
+	struct mmun_notifier *mn;
+	struct mmun_walk walk;
+	bool call;
+
+	mmun_walk_enter(&walk);
+	mmun_lock(subs);
+	subs->pinned++;
+	mmun_walk_begin(subs, &walk);
+	hlist_for_each_entry(mn, &subs->list, hlist)
+		WRITE_ONCE(mn->left, true);	/* [D] */
+	mmun_unlock(subs);
+	smp_mb();				/* [E] */
+
+	while ((mn = walk_next(&walk))) {
+		if (mn->ops->invalidate_range_end)
+			tell_owed_ends(subs, mn, READ_ONCE(mn->heard));
+		if (!walk.cur)
+			continue;
+		mmun_lock(subs);
+		call = claim_release(mn);
+		mmun_unlock(subs);
+		if (call)
+			mn->ops->release(mn, subs->mm);
+	}
+
+	mmun_lock(subs);
+	mmun_range_unpin(subs);
+	mmun_walk_end(subs, &walk);
+	mmun_unlock(subs);
+	mmun_walk_leave(&walk);
+}
+
+static void quick_walk_begin(struct mmun_subscriptions *subs,
+			     struct mmun_walk *walk)
+	__acquires(&mmun_srcu)
+{
+	mmun_walk_enter(walk);
+	mmun_lock(subs);
+	mmun_walk_begin(subs, walk);
+	mmun_unlock(subs);
+}
+
+static void quick_walk_end(struct mmun_subscriptions *subs,
+			   struct mmun_walk *walk)
+	__releases(&mmun_srcu)
+{
+	mmun_lock(subs);
+	mmun_walk_end(subs, walk);
+	mmun_unlock(subs);
+	mmun_walk_leave(walk);
+}
+
+bool mmun_list_clear_flush_young(struct mmun_subscriptions *subs,
+				 unsigned long start, unsigned long end)
+{
+	struct mmun_notifier *mn;
+	struct mmun_walk walk;
+	bool young = false;
+
+	quick_walk_begin(subs, &walk);
+	while ((mn = walk_next(&walk)))
+		if (!READ_ONCE(mn->left) && mn->ops->clear_flush_young)
+			young |= mn->ops->clear_flush_young(mn, subs->mm,
+							    start, end);
+	quick_walk_end(subs, &walk);
+	return young;
+}
+
+bool mmun_list_clear_young(struct mmun_subscriptions *subs,
+			   unsigned long start, unsigned long end)
+{
+	struct mmun_notifier *mn;
+	struct mmun_walk walk;
+	bool young = false;
+
+	quick_walk_begin(subs, &walk);
+	while ((mn = walk_next(&walk)))
+		if (!READ_ONCE(mn->left) && mn->ops->clear_young)
+			young |= mn->ops->clear_young(mn, subs->mm, start, end);
+	quick_walk_end(subs, &walk);
+	return young;
+}
+
+bool mmun_list_test_young(struct mmun_subscriptions *subs,
+			  unsigned long address)
+{
+	struct mmun_notifier *mn;
+	struct mmun_walk walk;
+	bool young = false;
+
+	quick_walk_begin(subs, &walk);
+	while ((mn = walk_next(&walk))) {
+		if (READ_ONCE(mn->left) || !mn->ops->test_young)
+			continue;
+		young = mn->ops->test_young(mn, subs->mm, address);
+		if (young)
+			break;
+	}
+	quick_walk_end(subs, &walk);
+	return young;
+}
+
+void mmun_list_flush_tlb(struct mmun_subscriptions *subs, unsigned long start,
+			 unsigned long end)
+{
+	struct mmun_notifier *mn;
+	struct mmun_walk walk;
+
+	quick_walk_begin(subs, &walk);
+	while ((mn = walk_next(&walk)))
+		if (!READ_ONCE(mn->left) &&
+		    mn->ops->arch_invalidate_secondary_tlbs)
+			mn->ops->arch_invalidate_secondary_tlbs(mn, subs->mm,
+								start, end);
+	quick_walk_end(subs, &walk);
+}
+
+/* --- joining --- */
+
+static unsigned int needs_of(const struct mmun_notifier_ops *ops)
+{
+	unsigned int needs = 0;
+
+	if (ops->clear_flush_young || ops->clear_young || ops->test_young)
+		needs |= MMUN_NEED_YOUNG;
+	if (ops->arch_invalidate_secondary_tlbs)
+		needs |= MMUN_NEED_TLB;
+	return needs;
+}
+
+/* The notifier that get made for @ops, with one more user; or NULL. */
+static struct mmun_notifier *find_got(struct mmun_subscriptions *subs,
+				      const struct mmun_notifier_ops *ops)
+	__must_hold(&subs->lock)
+{
+	struct mmun_notifier *mn;
+
+	if (subs->closed)
+		return NULL;
+	hlist_for_each_entry(mn, &subs->list, hlist) {
+		if (!mn->got || mn->ops != ops)
+			continue;
+		if (mn->users == UINT_MAX)
+			return ERR_PTR(-EOVERFLOW);
+		mn->users++;
+		return mn;
+	}
+	return NULL;
+}
+
+/*
+ * Link @mn. If it is from get and another get was faster, that one's notifier
+ * is returned, and @mn has not been linked.
+ */
+static struct mmun_notifier *link_notifier(struct mmun_notifier *mn,
+					   struct mm_struct *mm,
+					   bool mmap_locked)
+{
+	unsigned int needs = needs_of(mn->ops);
+	struct mmun_notifier *linked = NULL;
+	struct mmun_subscriptions *subs;
+
+	subs = mmun_subscriptions_join(mm, needs, mmap_locked);
+	if (IS_ERR(subs))
+		return ERR_CAST(subs);
+
+	mn->mm = mm;
+	mn->subs = subs;
+	mn->users = 1;
+	mn->heard = 0;
+	mn->heard_overflow = 0;
+	mn->left = false;
+	mn->released = false;
+
+	mmun_lock(subs);
+	/* heard_overflow pairs only for those who heard all counted starts. */
+	mmun_wait(subs, !subs->overflow || subs->closed);
+	if (mn->got)
+		linked = find_got(subs, mn->ops);
+	if (!linked && subs->closed)
+		linked = ERR_PTR(-ESRCH);
+	if (linked) {
+		mmun_subscriptions_leave(subs, needs);
+	} else {
+		mmgrab(mm);
+		hlist_add_head_rcu(&mn->hlist, &subs->list);
+		linked = mn;
+	}
+	mmun_unlock(subs);
+
+	if (linked != mn)
+		mmun_subscriptions_put(subs);
+	return linked;
+}
+
+static int register_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
+			     bool mmap_locked)
+{
+	mn->got = false;
+	return PTR_ERR_OR_ZERO(link_notifier(mn, mm, mmap_locked));
+}
+
+/**
+ * mmun_notifier_register - subscribe to an address space
+ * @mn: the subscription: zeroed driver memory with ops set
+ * @mm: the address space
+ *
+ * Every range that begins after the return is heard. Of ranges that are in
+ * flight now neither start nor end is. The first subscription of a mm costs
+ * what the kernel's own core costs for each; the others do not depend on the
+ * number of VMAs (but the first with young operations, and the first with
+ * arch_invalidate_secondary_tlbs, attach one notifier of the kernel's each).
+ *
+ * Context: process context, may sleep. The caller holds mm_users (it is
+ * current->mm, or got by get_task_mm()) and not the mmap lock. Takes a
+ * reference on the mm_struct (mm_count). Pairs with
+ * mmun_notifier_unregister() or mmun_notifier_unregister_no_release().
+ *
+ * Return: 0, or
+ * * -ESRCH: nobody uses the address space any more
+ * * -ENOMEM: no memory
+ * * -EINTR: a fatal signal is pending; others do not interrupt
+ * * -EBUSY: the first subscription of the mm, and a range of the kernel's did
+ *   not end in time
+ */
+int mmun_notifier_register(struct mmun_notifier *mn, struct mm_struct *mm)
+{
+	might_lock(&mm->mmap_lock);
+	return register_notifier(mn, mm, false);
+}
+EXPORT_SYMBOL_GPL(mmun_notifier_register);
+
+/**
+ * __mmun_notifier_register - mmun_notifier_register() under the mmap lock
+ * @mn: the subscription
+ * @mm: the address space
+ *
+ * Context: as mmun_notifier_register(), but the caller holds the mmap lock for
+ * writing.
+ *
+ * Return: as mmun_notifier_register().
+ */
+int __mmun_notifier_register(struct mmun_notifier *mn, struct mm_struct *mm)
+{
+	mmap_assert_write_locked(mm);
+	return register_notifier(mn, mm, true);
+}
+EXPORT_SYMBOL_GPL(__mmun_notifier_register);
+
+static struct mmun_notifier *get_existing(const struct mmun_notifier_ops *ops,
+					  struct mm_struct *mm)
+{
+	struct mmun_subscriptions *subs = mmun_subscriptions_find(mm);
+	struct mmun_notifier *mn;
+
+	if (!subs)
+		return NULL;
+	mmun_lock(subs);
+	mn = find_got(subs, ops);
+	mmun_unlock(subs);
+	mmun_subscriptions_put(subs);
+	return mn;
+}
+
+/**
+ * mmun_notifier_get_locked - the one subscription of an (ops, mm) pair
+ * @ops: the operations; their address is the key
+ * @mm: the address space
+ *
+ * Returns the subscription that an earlier get made, with one more user, or
+ * makes one with ops->alloc_notifier(). While the caller has it, its mm field
+ * is valid and may be tried with mmget_not_zero().
+ *
+ * Context: process context, may sleep. The caller holds mm_users and the mmap
+ * lock for writing. Pairs with mmun_notifier_put().
+ *
+ * Return: the subscription, or ERR_PTR() of
+ * * what ops->alloc_notifier() returned (-ENOMEM if that is NULL)
+ * * -EOVERFLOW: it has UINT_MAX users
+ * * as mmun_notifier_register(); ops->free_notifier() has the object back then
+ */
+struct mmun_notifier *
+mmun_notifier_get_locked(const struct mmun_notifier_ops *ops,
+			 struct mm_struct *mm)
+{
+	struct mmun_notifier *mn, *linked;
+
+	mmap_assert_write_locked(mm);
+
+	mn = get_existing(ops, mm);
+	if (mn)
+		return mn;
+
+	mn = ops->alloc_notifier(mm);
+	if (!mn)
+		return ERR_PTR(-ENOMEM);
+	if (IS_ERR(mn))
+		return mn;
+	mn->ops = ops;
+	mn->got = true;
+
+	linked = link_notifier(mn, mm, true);
+	if (linked != mn)
+		ops->free_notifier(mn);
+	return linked;
+}
+EXPORT_SYMBOL_GPL(mmun_notifier_get_locked);
+
+/**
+ * mmun_notifier_get - the one subscription of an (ops, mm) pair
+ * @ops: the operations; their address is the key
+ * @mm: the address space
+ *
+ * One that exists is found without the mmap lock.
+ *
+ * Context: as mmun_notifier_get_locked(), but the mmap lock is not held.
+ *
+ * Return: as mmun_notifier_get_locked().
+ */
+struct mmun_notifier *mmun_notifier_get(const struct mmun_notifier_ops *ops,
+					struct mm_struct *mm)
+{
+	struct mmun_notifier *mn;
+
+	might_lock(&mm->mmap_lock);
+
+	mn = get_existing(ops, mm);
+	if (mn)
+		return mn;
+
+	mmap_write_lock(mm);
+	mn = mmun_notifier_get_locked(ops, mm);
+	mmap_write_unlock(mm);
+	return mn;
+}
+EXPORT_SYMBOL_GPL(mmun_notifier_get);
+
+/* --- leaving --- */
+
+/*
+ * Unlink @mn. If ends are due to it, pin the slots, so that they still tell
+ * which ranges. Returns the number of the newest walk that may see it.
+ */
+static u64 unlink_notifier(struct mmun_subscriptions *subs,
+			   struct mmun_notifier *mn)
+	__must_hold(&subs->lock)
+{
+	struct mmun_walk *walk;
+
+	list_for_each_entry(walk, &subs->walks, node) {
+		if (walk->task != current)
+			continue;
+		/* We are inside a callback of this walk. */
+		if (walk->cur == mn)
+			walk->cur = NULL;
+		if (walk->next == &mn->hlist)
+			walk->next = mn->hlist.next;
+	}
+	hlist_del_rcu(&mn->hlist);
+	WRITE_ONCE(mn->left, true);		/* [D] */
+	smp_mb();				/* [E] */
+	mn->owed = READ_ONCE(mn->heard);	/* [F] */
+	if (mn->owed)
+		subs->pinned++;
+	mmun_subscriptions_leave(subs, needs_of(mn->ops));
+	return subs->walk_gen;
+}
+
+static void settle_debts(struct mmun_subscriptions *subs,
+			 struct mmun_notifier *mn)
+{
+	unsigned long owed = mn->owed;
+	struct mmun_walk walk;
+
+	if (!mn->ops->invalidate_range_end)
+		return;
+	mmun_walk_enter(&walk);
+	tell_owed_ends(subs, mn, owed);	/* [G] */
+	mmun_walk_leave(&walk);
+	if (!owed)
+		return;
+	mmun_lock(subs);
+	mmun_range_unpin(subs);
+	mmun_unlock(subs);
+}
+
+/**
+ * mmun_notifier_unregister - end a subscription
+ * @mn: the subscription
+ * @mm: the address space it was registered with
+ *
+ * Calls ops->release, unless the mm's exit has done so, and then the ends that
+ * are still due. When it returns no callback runs and none ever will, and the
+ * reference on the mm_struct is dropped. It waits for callbacks of this mm
+ * only, and not at all if there are none.
+ *
+ * Works before, during and after the mm's exit, from any task, and from inside
+ * ops->release (where it does not wait for its own caller). Called from inside
+ * ops->invalidate_range_start, that start gets no end.
+ *
+ * Context: process context, may sleep. No lock may be held that a callback
+ * takes. Pairs with mmun_notifier_register().
+ */
+void mmun_notifier_unregister(struct mmun_notifier *mn, struct mm_struct *mm)
+{
+	struct mmun_subscriptions *subs = mn->subs;
+	struct mmun_walk walk;
+	u64 gen;
+
+	might_sleep();
+
+	mmun_walk_enter(&walk);
+	mmun_lock(subs);
+	if (claim_release(mn)) {
+		/* The mm's exit waits for this: mmun_range_release(). */
+		subs->releasing++;
+		mmun_walk_begin(subs, &walk);
+		mmun_unlock(subs);
+		mn->ops->release(mn, mm);
+		mmun_lock(subs);
+		subs->releasing--;
+		mmun_walk_end(subs, &walk);
+	}
+	gen = unlink_notifier(subs, mn);
+	mmun_unlock(subs);
+	mmun_walk_leave(&walk);
+
+	settle_debts(subs, mn);
+
+	mmun_lock(subs);
+	mmun_wait(subs, !walked_by_others(subs, gen));
+	mmun_unlock(subs);
+
+	mmun_subscriptions_put(subs);
+	mmdrop(mm);
+}
+EXPORT_SYMBOL_GPL(mmun_notifier_unregister);
+
+/**
+ * mmun_notifier_unregister_no_release - end a subscription without waiting
+ * @mn: the subscription
+ * @mm: the address space it was registered with
+ *
+ * No callback begins after the return, but those that run go on: free @mn by
+ * mmun_notifier_call_srcu(). ops->release is not called. The ends that are due
+ * are told before the return, or by the task whose start is still running.
+ *
+ * Context: any in which ops->invalidate_range_end may be called; does not wait.
+ * Pairs with mmun_notifier_register().
+ */
+void mmun_notifier_unregister_no_release(struct mmun_notifier *mn,
+					 struct mm_struct *mm)
+{
+	struct mmun_subscriptions *subs = mn->subs;
+
+	mmun_lock(subs);
+	mn->released = true;
+	unlink_notifier(subs, mn);
+	mmun_unlock(subs);
+
+	settle_debts(subs, mn);
+	mmun_subscriptions_put(subs);
+	mmdrop(mm);
+}
+EXPORT_SYMBOL_GPL(mmun_notifier_unregister_no_release);
+
+static void free_worker(struct work_struct *work)
+{
+	struct mmun_subscriptions *subs;
+	struct mmun_notifier *mn;
+	struct mm_struct *mm;
+	unsigned int phase;
+
+	raw_spin_lock(&free_lock);
+	while ((mn = list_first_entry_or_null(&free_list, struct mmun_notifier,
+					      zombie))) {
+		list_del(&mn->zombie);
+		raw_spin_unlock(&free_lock);
+
+		subs = mn->subs;
+		mm = mn->mm;
+		phase = mn->phase;
+		settle_debts(subs, mn);
+
+		/* What the kernel's core gives it: a softirq-like context. */
+		local_bh_disable();
+		if (mn->ops->free_notifier)
+			mn->ops->free_notifier(mn);
+		local_bh_enable();
+		mmun_subscriptions_put(subs);
+		mmdrop(mm);
+
+		raw_spin_lock(&free_lock);
+		frees_pending[phase]--;
+		raw_spin_unlock(&free_lock);
+		wake_up_all(&free_wait);
+
+		raw_spin_lock(&free_lock);
+	}
+	raw_spin_unlock(&free_lock);
+}
+
+/**
+ * mmun_notifier_put - give back what get returned
+ * @mn: the subscription
+ *
+ * With the last user it is unlinked; ops->free_notifier() is called later, once
+ * every callback on it has returned, and then the reference on the mm_struct is
+ * dropped. ops->release is not called for it; the driver has dropped all its
+ * mirror entries, and lets none come, before it puts. Ends that are still due
+ * are told before ops->free_notifier().
+ *
+ * A put without a user is reported and does nothing.
+ *
+ * Context: any but interrupts; does not sleep. Works in ops->release. A module
+ * calls mmun_notifier_synchronize() before it is unloaded. Pairs with
+ * mmun_notifier_get().
+ */
+void mmun_notifier_put(struct mmun_notifier *mn)
+{
+	struct mmun_subscriptions *subs = mn->subs;
+
+	mmun_lock(subs);
+	if (!mn->users) {
+		mmun_unlock(subs);
+		pr_warn("mmun: put of a notifier without a user, ignored (%ps)\n",
+			mn->ops);
+		return;
+	}
+	if (--mn->users) {
+		mmun_unlock(subs);
+		return;
+	}
+
+	mn->walks_until = unlink_notifier(subs, mn);
+	list_add_tail(&mn->zombie, &subs->zombies);
+	raw_spin_lock(&free_lock);
+	mn->phase = free_phase;
+	frees_pending[free_phase]++;
+	raw_spin_unlock(&free_lock);
+	free_ready(subs);
+	mmun_unlock(subs);
+}
+EXPORT_SYMBOL_GPL(mmun_notifier_put);
+
+/**
+ * mmun_notifier_call_srcu - call a function after all callbacks that run now
+ * @rcu: the head, in the object to free; the driver's until @func is called
+ * @func: called once, in a context that may not sleep, when every callback that
+ *	is running now, on whatever mm, has returned
+ *
+ * Context: any; does not sleep. A module calls mmun_notifier_synchronize()
+ * before it is unloaded. Pairs with mmun_notifier_unregister_no_release().
+ */
+void mmun_notifier_call_srcu(struct rcu_head *rcu,
+			     void (*func)(struct rcu_head *rcu))
+{
+	call_srcu(&mmun_srcu, rcu, func);
+}
+EXPORT_SYMBOL_GPL(mmun_notifier_call_srcu);
+
+static bool frees_done(unsigned int phase)
+{
+	bool done;
+
+	raw_spin_lock(&free_lock);
+	done = !frees_pending[phase];
+	raw_spin_unlock(&free_lock);
+	return done;
+}
+
+/**
+ * mmun_notifier_synchronize - wait for everything that is queued
+ *
+ * When it returns every function given to mmun_notifier_call_srcu() and every
+ * ops->free_notifier due to a mmun_notifier_put(), before the call, has
+ * *finished*. This and mmun_notifier_call_srcu() wait for all callbacks of all
+ * mms; nothing else in the API does.
+ *
+ * Context: process context, sleeps. Not from a callback. Call it in the exit
+ * function of a module that uses put or call_srcu.
+ */
+void mmun_notifier_synchronize(void)
+{
+	unsigned int phase;
+
+	might_sleep();
+
+	mutex_lock(&sync_mutex);
+	raw_spin_lock(&free_lock);
+	phase = free_phase;
+	free_phase ^= 1;
+	raw_spin_unlock(&free_lock);
+	wait_event(free_wait, frees_done(phase));
+	mutex_unlock(&sync_mutex);
+
+	srcu_barrier(&mmun_srcu);
+}
+EXPORT_SYMBOL_GPL(mmun_notifier_synchronize);
+
+int mmun_core_init(void)
+{
+	/* Unbound: the owed ends that it tells are drivers' code. */
+	mmun_wq = alloc_workqueue("mmun", WQ_UNBOUND, 0);
+	return mmun_wq ? 0 : -ENOMEM;
+}
+
+void mmun_core_exit(void)
+{
+	srcu_barrier(&mmun_srcu);
+	destroy_workqueue(mmun_wq);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _MMUN_INTERNAL_H
+#define _MMUN_INTERNAL_H
+
+/*
+ * The state of one mm, and the rules for it.
+ *
+ * Files. An event goes one way:
+ *
+ *   kernel -> mmun_shim.c -> mmun_range.c -> mmun_itree.c -> subscriber
+ *                                         -> mmun_core.c  -> subscriber
+ *
+ * mmun_shim.c  hears the kernel's notifier; finds the state of a mm
+ * mmun_range.c the table of ranges in flight: what has begun and not ended
+ * mmun_itree.c interval subscriptions
+ * mmun_core.c  list subscriptions, walks, destruction
+ *
+ * Locks, outermost first. A lock is taken only while those above it, or none,
+ * are held:
+ *
+ *   mmap_lock, for writing	a first attach to a mm; get and the _locked calls
+ *   sync_mutex (core)		one mmun_notifier_synchronize() at a time
+ *   walk			not a lock: a task that may be inside callbacks.
+ *				What waits for walks is in mmun_core.c
+ *   subs->lock			all of struct mmun_subscriptions; raw
+ *   free_lock (core)		the notifiers that are ready to be freed; raw
+ *   shim_lock (shim)		changes of the table of mms
+ *
+ * subs->lock and free_lock are raw spinlocks, held for a bounded number of
+ * steps and never around a callback: they are taken in ranges that may not
+ * block, where on PREEMPT_RT a spinlock_t would sleep. For the same reason the
+ * sleepers here wait on a list of their own under subs->lock (mmun_wait()):
+ * the lock of a wait_queue_head_t is a spinlock_t. None of them is ever taken
+ * in an interrupt.
+ *
+ * Lifetimes.
+ *
+ * - struct mmun_subscriptions: counted in refs. The bridge to the kernel holds
+ *   one until it is detached, each queued work one, each subscriber one until
+ *   its last callback has returned. Freed after an RCU grace period, because
+ *   the look-up by mm walks the table under RCU.
+ * - users counts subscribers. When it falls to zero the bridge is detached by
+ *   a worker at once: a mm without subscribers costs nothing, and a driver that
+ *   leaves does not wait for the kernel's grace period.
+ * - mm_struct: one mm_count for each subscriber and one for the state itself;
+ *   mm_users is never held past a call.
+ * - struct mmun_notifier: the driver's. Whoever unlinks it may free it after
+ *   the walks that were running then; see mmun_core.c.
+ *
+ * closed says that the mm's exit has released it: no range is in flight, none
+ * will be, and nothing may wait for one.
+ */
+
+#include <linux/interval_tree.h>
+#include <linux/list.h>
+#include <linux/mmun_notifier.h>
+#include <linux/refcount.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+
+/* A range in flight; its callbacks are given range. */
+struct mmun_slot {
+	const void *key;		/* NULL: over, or an orphan */
+	struct mmun_notifier_range range;
+};
+
+struct mmun_subscriptions {
+	struct mm_struct *mm;
+	refcount_t refs;
+
+	raw_spinlock_t lock;
+	/* everything below is under lock unless its line says otherwise */
+	bool closed;
+	bool detaching;			/* nobody may subscribe any more */
+	unsigned int users;
+	unsigned int users_young;	/* of them, those who need a bridge */
+	unsigned int users_tlb;
+
+	/* mmun_core.c; list is walked without the lock, inside a walk */
+	struct hlist_head list;
+	struct list_head walks;		/* oldest first */
+	u64 walk_gen;
+	struct list_head zombies;	/* put, still seen by a walk */
+	unsigned int releasing;		/* unregister calls inside ->release */
+	struct list_head waiters;
+
+	/* mmun_range.c; one bit for each slot */
+	unsigned long busy;		/* the slot is taken */
+	unsigned long active;		/* its range is being invalidated */
+	unsigned long provisional;	/* ... unless somebody refused it */
+	unsigned long ending;		/* not active, ends are being told */
+	unsigned int overflow;		/* active ranges that found no slot */
+	unsigned int pinned;		/* leavers who still read slots */
+	unsigned int nr_slots;
+	struct mmun_slot *slots;
+
+	/* mmun_itree.c */
+	struct rb_root_cached itree;
+	unsigned long invalidate_seq;	/* odd: the newest one given out */
+};
+
+static inline void mmun_lock(struct mmun_subscriptions *subs)
+	__acquires(&subs->lock)
+{
+	raw_spin_lock(&subs->lock);
+}
+
+static inline void mmun_unlock(struct mmun_subscriptions *subs)
+	__releases(&subs->lock)
+{
+	raw_spin_unlock(&subs->lock);
+}
+
+/*
+ * Sleeping under subs->lock: the condition is looked at under the lock, and
+ * who makes it true calls mmun_wake() under the lock, so no wake-up is lost.
+ */
+struct mmun_waiter {
+	struct list_head node;
+	struct task_struct *task;
+};
+
+long mmun_sleep(struct mmun_subscriptions *subs, long timeout)
+	__must_hold(&subs->lock);
+void mmun_wake(struct mmun_subscriptions *subs) __must_hold(&subs->lock);
+
+#define mmun_wait(subs, condition)					\
+	do {								\
+		while (!(condition))					\
+			mmun_sleep(subs, MAX_SCHEDULE_TIMEOUT);		\
+	} while (0)
+
+/*
+ * A walk: a task that may be inside a callback of this mm. next and cur belong
+ * to that task alone.
+ */
+struct mmun_walk {
+	struct list_head node;
+	struct task_struct *task;
+	u64 gen;
+	struct mmun_notifier *cur;	/* NULL: gone while its callback ran */
+	struct hlist_node *next;
+	int srcu_idx;
+};
+
+/* mmun_core.c */
+void mmun_walk_enter(struct mmun_walk *walk);
+void mmun_walk_leave(struct mmun_walk *walk);
+void mmun_walk_begin(struct mmun_subscriptions *subs, struct mmun_walk *walk)
+	__must_hold(&subs->lock);
+void mmun_walk_end(struct mmun_subscriptions *subs, struct mmun_walk *walk)
+	__must_hold(&subs->lock);
+int mmun_list_start(struct mmun_subscriptions *subs, struct mmun_walk *walk,
+		    const struct mmun_notifier_range *range, int slot);
+void mmun_list_end(struct mmun_subscriptions *subs, struct mmun_walk *walk,
+		   const struct mmun_notifier_range *range, int slot);
+void mmun_list_release(struct mmun_subscriptions *subs);
+bool mmun_list_clear_flush_young(struct mmun_subscriptions *subs,
+				 unsigned long start, unsigned long end);
+bool mmun_list_clear_young(struct mmun_subscriptions *subs,
+			   unsigned long start, unsigned long end);
+bool mmun_list_test_young(struct mmun_subscriptions *subs,
+			  unsigned long address);
+void mmun_list_flush_tlb(struct mmun_subscriptions *subs, unsigned long start,
+			 unsigned long end);
+int mmun_core_init(void);
+void mmun_core_exit(void);
+
+/* mmun_itree.c */
+int mmun_itree_start(struct mmun_subscriptions *subs,
+		     const struct mmun_notifier_range *range,
+		     unsigned long cur_seq);
+
+/* mmun_range.c */
+#define MMUN_NO_SLOT	(-1)
+
+void mmun_subscriptions_init(struct mmun_subscriptions *subs,
+			     struct mm_struct *mm, struct mmun_slot *slots,
+			     unsigned int nr_slots);
+int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
+		     const struct mmun_notifier_range *range);
+void mmun_range_confirm(struct mmun_subscriptions *subs, const void *key);
+void mmun_range_end(struct mmun_subscriptions *subs, const void *key,
+		    const struct mmun_notifier_range *range);
+unsigned long mmun_range_orphan(struct mmun_subscriptions *subs);
+void mmun_range_settle(struct mmun_subscriptions *subs, unsigned long orphans);
+void mmun_range_release(struct mmun_subscriptions *subs);
+void mmun_range_unpin(struct mmun_subscriptions *subs)
+	__must_hold(&subs->lock);
+bool mmun_range_overlaps(struct mmun_subscriptions *subs, unsigned long mask,
+			 unsigned long first, unsigned long last)
+	__must_hold(&subs->lock);
+
+/* mmun_shim.c: what the rooms above ask of it */
+#define MMUN_NEED_YOUNG	BIT(0)
+#define MMUN_NEED_TLB	BIT(1)
+
+struct mmun_subscriptions *mmun_subscriptions_find(struct mm_struct *mm);
+struct mmun_subscriptions *mmun_subscriptions_join(struct mm_struct *mm,
+						   unsigned int needs,
+						   bool mmap_locked);
+void mmun_subscriptions_leave(struct mmun_subscriptions *subs,
+			      unsigned int needs) __must_hold(&subs->lock);
+void mmun_subscriptions_put(struct mmun_subscriptions *subs);
+
+extern struct workqueue_struct *mmun_wq;
+
+#ifdef CONFIG_LOCKDEP
+extern struct lockdep_map mmun_range_start_map;
+#endif
+
+#endif /* _MMUN_INTERNAL_H */

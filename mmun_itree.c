@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Interval subscriptions: a collision-retry read side against any number of
+ * concurrent invalidations.
+ *
+ * The intervals of a mm are in one tree. An invalidation numbers itself (an odd
+ * cur_seq, never used before), and calls ops->invalidate of every interval that
+ * it overlaps; the callback stores the number in the interval under the
+ * driver's lock. A reader takes the interval's number, reads page tables, and
+ * under the driver's lock looks whether it is still the same:
+ *
+ *   invalidation                        reader
+ *   ------------                        ------
+ *   [A] enters the table of ranges      [C] no overlapping range in the table?
+ *       (subs->lock)                        take seq (subs->lock)
+ *   [B] ops->invalidate:                [D] reads page tables
+ *         driver lock
+ *         set_seq(cur_seq)              [E] driver lock
+ *         drop mirror entries               read_retry: seq unchanged?
+ *         driver unlock                     fill the mirror
+ *   [F] page tables change                  driver unlock
+ *   [G] leaves the table (subs->lock)
+ *
+ * If C comes before A, then B is still to come. If B comes before E, E sees
+ * another number and retries; if after, B drops what E filled. F is after B
+ * either way. If C comes after A, it waits for G, and D reads what F made.
+ * Barriers: A, C and G are critical sections of one lock, B and E of another;
+ * B is before F, and D between C and E, in program order of one task, and the
+ * page table locks order D against F. Nothing else is needed.
+ *
+ * Whether an interval is being invalidated is read off the table of ranges, not
+ * stored in the interval. So a reader waits for the ranges that overlap it, not
+ * for others; an interval that is inserted in the middle of a range is as
+ * invalidated as all others; and no insert or remove has to be deferred until
+ * the mm is quiet. What a callback needs is only that its interval stays in the
+ * tree while it runs: it is counted in running, and remove waits for that count.
+ */
+
+#include <linux/export.h>
+#include <linux/kernel.h>
+#include <linux/overflow.h>
+#include <linux/sched/mm.h>
+
+#include "mmun_internal.h"
+
+#ifdef CONFIG_LOCKDEP
+struct lockdep_map mmun_range_start_map = {
+	.name = "mmun_notifier_invalidate_range_start",
+	.key = (void *)&mmun_range_start_map,
+};
+#endif
+
+/*
+ * For those who sleep until a callback is done: no lock that a callback takes
+ * may be held.
+ */
+static void might_wait_for_range(void)
+{
+	might_sleep();
+#ifdef CONFIG_LOCKDEP
+	lock_map_acquire(&mmun_range_start_map);
+	lock_map_release(&mmun_range_start_map);
+#endif
+}
+
+/* How many intervals are called between two visits to subs->lock. */
+#define BATCH	16
+
+static struct mmun_interval_notifier *to_sub(struct interval_tree_node *node)
+{
+	return container_of(node, struct mmun_interval_notifier, interval_tree);
+}
+
+/*
+ * Collect the next batch after @node, counted as running. The last one of the
+ * batch before is still running at this time, and so still in the tree.
+ */
+static unsigned int collect(struct interval_tree_node *node,
+			    const struct mmun_notifier_range *range,
+			    struct mmun_interval_notifier **batch)
+{
+	unsigned int nr = 0;
+
+	while (node && nr < BATCH) {
+		struct mmun_interval_notifier *sub = to_sub(node);
+
+		if (!sub->removing) {
+			sub->running++;
+			batch[nr++] = sub;
+		}
+		node = interval_tree_iter_next(node, range->start,
+					       range->end - 1);
+	}
+	return nr;
+}
+
+static void uncollect(struct mmun_subscriptions *subs,
+		      struct mmun_interval_notifier **batch, unsigned int nr)
+	__must_hold(&subs->lock)
+{
+	bool wake = false;
+
+	while (nr--)
+		if (!--batch[nr]->running && batch[nr]->removing)
+			wake = true;
+	if (wake)
+		mmun_wake(subs);
+}
+
+static bool call_invalidate(struct mmun_interval_notifier *sub,
+			    const struct mmun_notifier_range *range,
+			    unsigned long cur_seq)
+{
+	bool agreed;
+
+	if (mmun_notifier_range_blockable(range)) {
+		agreed = sub->ops->invalidate(sub, range, cur_seq);
+		if (!agreed)
+			pr_warn_once("mmun: %ps refused a blockable range, ignored\n",
+				     sub->ops->invalidate);
+		return true;
+	}
+
+	non_block_start();
+	agreed = sub->ops->invalidate(sub, range, cur_seq);
+	non_block_end();
+	return agreed;
+}
+
+/**
+ * mmun_itree_start - tell the intervals that a range begins
+ * @subs: the mm
+ * @range: the range; in the table of ranges already, unless it is the release
+ * @cur_seq: its number
+ *
+ * Context: inside a walk. Sleeps if the range is blockable and a callback does.
+ *
+ * Return: 0 or -EAGAIN.
+ */
+int mmun_itree_start(struct mmun_subscriptions *subs,
+		     const struct mmun_notifier_range *range,
+		     unsigned long cur_seq)
+{
+	struct mmun_interval_notifier *batch[BATCH];
+	struct interval_tree_node *node;
+	unsigned int nr = 0, i;
+	int ret = 0;
+
+	/* An empty range would match an interval that spans its start. */
+	if (range->start >= range->end)
+		return 0;
+
+	mmun_lock(subs);
+	node = interval_tree_iter_first(&subs->itree, range->start,
+					range->end - 1);
+	while ((nr = collect(node, range, batch))) {
+		mmun_unlock(subs);
+
+		for (i = 0; i < nr && !ret; i++)
+			if (!call_invalidate(batch[i], range, cur_seq))
+				ret = -EAGAIN;
+
+		mmun_lock(subs);
+		node = interval_tree_iter_next(&batch[nr - 1]->interval_tree,
+					       range->start, range->end - 1);
+		uncollect(subs, batch, nr);
+		if (ret)
+			break;
+	}
+	mmun_unlock(subs);
+	return ret;
+}
+
+static bool must_wait(struct mmun_subscriptions *subs, unsigned long first,
+		      unsigned long last)
+	__must_hold(&subs->lock)
+{
+	/* A range that found no slot could be anywhere. */
+	return subs->overflow ||
+	       mmun_range_overlaps(subs, subs->active & ~subs->provisional,
+				   first, last);
+}
+
+/**
+ * mmun_interval_read_begin - begin a read section against an interval
+ * @interval_sub: the interval
+ *
+ * Sleeps while a range that overlaps the interval is in flight, and no longer.
+ * Then page tables may be read; mmun_interval_read_retry() tells, under the
+ * driver's lock, whether what was read may be used.
+ *
+ * A range that may still be refused by another notifier of the process is not
+ * waited for, because its end may never come. The section collides with it for
+ * sure: the even number returned is never given to mmun_interval_set_seq().
+ *
+ * Context: process context, may sleep. No lock may be held that ops->invalidate
+ * takes. The mmap lock may be held or not. Not against a concurrent
+ * mmun_interval_notifier_remove() of the same interval.
+ *
+ * Return: the number for mmun_interval_read_retry().
+ */
+unsigned long
+mmun_interval_read_begin(struct mmun_interval_notifier *interval_sub)
+{
+	const unsigned long first = interval_sub->interval_tree.start;
+	const unsigned long last = interval_sub->interval_tree.last;
+	struct mmun_subscriptions *subs = interval_sub->subs;
+	bool waited = false;
+	unsigned long seq;
+
+	might_wait_for_range();
+
+	mmun_lock(subs);
+	for (;;) {
+		mmun_wait(subs, !must_wait(subs, first, last));
+		/* Pairs with mmun_interval_set_seq(), which has no subs->lock */
+		seq = READ_ONCE(interval_sub->invalidate_seq);
+		if (!mmun_range_overlaps(subs, subs->provisional, first, last))
+			break;
+		/*
+		 * A tick is usually enough for a confirmation and an end, and
+		 * keeps a driver that retries from spinning.
+		 */
+		if (waited) {
+			seq &= ~1UL;
+			break;
+		}
+		mmun_sleep(subs, 1);
+		waited = true;
+	}
+	mmun_unlock(subs);
+	return seq;
+}
+EXPORT_SYMBOL_GPL(mmun_interval_read_begin);
+
+static int insert(struct mmun_interval_notifier *sub, struct mm_struct *mm,
+		  unsigned long start, unsigned long length,
+		  const struct mmun_interval_notifier_ops *ops,
+		  bool mmap_locked)
+{
+	struct mmun_subscriptions *subs;
+	unsigned long last;
+	bool closed;
+
+	if (!length || check_add_overflow(start, length - 1, &last))
+		return -EOVERFLOW;
+
+	subs = mmun_subscriptions_join(mm, 0, mmap_locked);
+	if (IS_ERR(subs))
+		return PTR_ERR(subs);
+
+	sub->interval_tree.start = start;
+	sub->interval_tree.last = last;
+	sub->ops = ops;
+	sub->mm = mm;
+	sub->subs = subs;
+	sub->running = 0;
+	sub->removing = false;
+
+	mmun_lock(subs);
+	/* Only if the caller let mm_users go to zero in the middle. */
+	closed = subs->closed;
+	if (closed) {
+		mmun_subscriptions_leave(subs, 0);
+	} else {
+		mmgrab(mm);
+		/* Given out before, so no later range will have this number. */
+		sub->invalidate_seq = subs->invalidate_seq;
+		interval_tree_insert(&sub->interval_tree, &subs->itree);
+	}
+	mmun_unlock(subs);
+
+	if (closed) {
+		mmun_subscriptions_put(subs);
+		return -ESRCH;
+	}
+	return 0;
+}
+
+/**
+ * mmun_interval_notifier_insert - subscribe to a part of an address space
+ * @interval_sub: the subscription; the driver's memory, all fields are set here
+ * @mm: the address space
+ * @start: first byte
+ * @length: bytes, not zero; start + length - 1 is the last byte, inclusive
+ * @ops: the operations
+ *
+ * Every range that begins after the return and overlaps the interval is heard.
+ * One that is in flight now is not; mmun_interval_read_begin() waits for it.
+ *
+ * Context: process context, may sleep. The caller holds mm_users (it is
+ * current->mm, or got by get_task_mm()) and not the mmap lock. Pairs with
+ * mmun_interval_notifier_remove().
+ *
+ * Return: 0, or
+ * * -EOVERFLOW: @length is zero, or the end is beyond ULONG_MAX
+ * * -ESRCH: nobody uses the address space any more
+ * * -ENOMEM: no memory for the first subscription of the mm
+ * * -EINTR: a fatal signal is pending
+ * * -EBUSY: the first subscription of the mm, and a range of the kernel's did
+ *   not end in time
+ */
+int mmun_interval_notifier_insert(struct mmun_interval_notifier *interval_sub,
+				  struct mm_struct *mm, unsigned long start,
+				  unsigned long length,
+				  const struct mmun_interval_notifier_ops *ops)
+{
+	might_lock(&mm->mmap_lock);
+	return insert(interval_sub, mm, start, length, ops, false);
+}
+EXPORT_SYMBOL_GPL(mmun_interval_notifier_insert);
+
+/**
+ * mmun_interval_notifier_insert_locked - the same under the mmap lock
+ * @interval_sub: the subscription
+ * @mm: the address space
+ * @start: first byte
+ * @length: bytes, not zero
+ * @ops: the operations
+ *
+ * Context: as mmun_interval_notifier_insert(), but the caller holds the mmap
+ * lock for writing.
+ *
+ * Return: as mmun_interval_notifier_insert().
+ */
+int
+mmun_interval_notifier_insert_locked(struct mmun_interval_notifier *interval_sub,
+				     struct mm_struct *mm, unsigned long start,
+				     unsigned long length,
+				     const struct mmun_interval_notifier_ops *ops)
+{
+	mmap_assert_write_locked(mm);
+	return insert(interval_sub, mm, start, length, ops, true);
+}
+EXPORT_SYMBOL_GPL(mmun_interval_notifier_insert_locked);
+
+/**
+ * mmun_interval_notifier_remove - end an interval subscription
+ * @interval_sub: what mmun_interval_notifier_insert() was given
+ *
+ * When this returns no callback runs on the interval and none ever will. It
+ * waits for callbacks on this interval only, not for the end of ranges, and
+ * works before, during and after the mm's exit, from any task.
+ *
+ * Context: process context, may sleep. Not from the interval's own callback; no
+ * lock may be held that ops->invalidate takes.
+ */
+void mmun_interval_notifier_remove(struct mmun_interval_notifier *interval_sub)
+{
+	struct mmun_subscriptions *subs = interval_sub->subs;
+	struct mm_struct *mm = interval_sub->mm;
+
+	might_wait_for_range();
+
+	mmun_lock(subs);
+	/* No invalidation calls it from now on; those that do are waited for. */
+	interval_sub->removing = true;
+	mmun_wait(subs, !interval_sub->running);
+	interval_tree_remove(&interval_sub->interval_tree, &subs->itree);
+	mmun_subscriptions_leave(subs, 0);
+	mmun_unlock(subs);
+
+	mmun_subscriptions_put(subs);
+	mmdrop(mm);
+}
+EXPORT_SYMBOL_GPL(mmun_interval_notifier_remove);

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Ranges in flight.
+ *
+ * A mm has many ranges in flight at once: nested in one task, and in parallel
+ * in several. Each takes a slot of a small table from its start to its end,
+ * found again by its key (the address of the kernel's range object, which is
+ * the same at both). The table answers every question about the present:
+ *
+ * - Who is owed an end? A list subscriber has one word, heard, with the bit of
+ *   each slot whose start it heard and accepted. It hears the end if the bit is
+ *   set. So a subscriber joins at any moment, with ranges in flight, at no
+ *   cost: their bits are not set in its word, the bits of later ones will be.
+ *   Nothing has to be waited for, so nothing can starve.
+ * - Is an interval being invalidated? If a slot overlaps it. No interval is
+ *   marked and none must be unmarked: a range that ends or is refused leaves
+ *   the table, and with that its mark is gone.
+ *
+ * A range that may not block is provisional from its start until
+ * mmun_range_confirm(): somebody behind us may still refuse it, and then neither
+ * a confirmation nor an end comes. Readers of an interval collide with a
+ * provisional range but do not wait for it. One that turns out to be an orphan
+ * is settled: its slot is freed, and those who heard its start get their end.
+ *
+ * Overflow. With all slots taken, a range that may not block is refused; one
+ * that may is only counted. While overflow is not zero every interval counts as
+ * being invalidated, and no list subscriber joins, so that all of those present
+ * heard the starts of all counted ranges: heard_overflow, a plain count, is
+ * then enough to pair them.
+ *
+ * Slots. busy is a slot that is taken, active one whose range is in flight. It
+ * stays busy after that while its ends are being told (ending), and while a
+ * subscriber that left reads slots to be told the ends it is owed (pinned).
+ */
+
+#include <linux/bitmap.h>
+#include <linux/bitops.h>
+#include <linux/slab.h>
+
+#include "mmun_internal.h"
+
+void mmun_subscriptions_init(struct mmun_subscriptions *subs,
+			     struct mm_struct *mm, struct mmun_slot *slots,
+			     unsigned int nr_slots)
+{
+	subs->mm = mm;
+	refcount_set(&subs->refs, 1);
+	raw_spin_lock_init(&subs->lock);
+	INIT_HLIST_HEAD(&subs->list);
+	INIT_LIST_HEAD(&subs->walks);
+	INIT_LIST_HEAD(&subs->zombies);
+	INIT_LIST_HEAD(&subs->waiters);
+	subs->itree = RB_ROOT_CACHED;
+	subs->invalidate_seq = 1;
+	subs->slots = slots;
+	subs->nr_slots = nr_slots;
+}
+
+/* Sleep with subs->lock dropped until woken. Returns what is left. */
+long mmun_sleep(struct mmun_subscriptions *subs, long timeout)
+{
+	struct mmun_waiter waiter = { .task = current };
+
+	list_add_tail(&waiter.node, &subs->waiters);
+	/* Before the unlock, so that a waker who then gets the lock sees it. */
+	set_current_state(TASK_UNINTERRUPTIBLE);
+	mmun_unlock(subs);
+	timeout = schedule_timeout(timeout);
+	mmun_lock(subs);
+	list_del(&waiter.node);
+	return timeout;
+}
+
+void mmun_wake(struct mmun_subscriptions *subs)
+{
+	struct mmun_waiter *waiter;
+
+	/* A waiter lives on its task's stack while it is in the list. */
+	list_for_each_entry(waiter, &subs->waiters, node)
+		wake_up_process(waiter->task);
+}
+
+static int find_slot(struct mmun_subscriptions *subs, const void *key)
+	__must_hold(&subs->lock)
+{
+	unsigned long busy = subs->busy;
+	unsigned int slot;
+
+	for_each_set_bit(slot, &busy, BITS_PER_LONG)
+		if (subs->slots[slot].key == key)
+			return slot;
+	return MMUN_NO_SLOT;
+}
+
+static int take_slot(struct mmun_subscriptions *subs, const void *key,
+		     const struct mmun_notifier_range *range)
+	__must_hold(&subs->lock)
+{
+	unsigned int slot = find_first_zero_bit(&subs->busy, BITS_PER_LONG);
+
+	if (slot >= subs->nr_slots)
+		return MMUN_NO_SLOT;
+
+	subs->slots[slot].key = key;
+	subs->slots[slot].range = *range;
+	subs->busy |= BIT(slot);
+	subs->active |= BIT(slot);
+	if (!mmun_notifier_range_blockable(range))
+		subs->provisional |= BIT(slot);
+	return slot;
+}
+
+/* The range is over for the intervals; list subscribers may still be told. */
+static void end_slots(struct mmun_subscriptions *subs, unsigned long mask)
+	__must_hold(&subs->lock)
+{
+	unsigned int slot;
+
+	for_each_set_bit(slot, &mask, BITS_PER_LONG)
+		subs->slots[slot].key = NULL;
+	subs->active &= ~mask;
+	subs->provisional &= ~mask;
+	mmun_wake(subs);
+}
+
+/* As end_slots(), but the list subscribers are still to be told. */
+static void retire_slots(struct mmun_subscriptions *subs, unsigned long mask)
+	__must_hold(&subs->lock)
+{
+	end_slots(subs, mask);
+	subs->ending |= mask;
+}
+
+static void free_slots(struct mmun_subscriptions *subs, unsigned long mask)
+	__must_hold(&subs->lock)
+{
+	subs->ending &= ~mask;
+	if (!subs->pinned)
+		subs->busy &= ~mask;
+}
+
+void mmun_range_unpin(struct mmun_subscriptions *subs)
+{
+	if (!--subs->pinned)
+		subs->busy = subs->active | subs->ending;
+}
+
+/*
+ * Does any of the slots in @mask overlap [@first, @last]? Bounds inclusive.
+ * Counted ranges are nowhere in the table, so they overlap everything, unless
+ * the caller asks for provisional ones: a counted range never is.
+ */
+bool mmun_range_overlaps(struct mmun_subscriptions *subs, unsigned long mask,
+			 unsigned long first, unsigned long last)
+{
+	unsigned int slot;
+
+	for_each_set_bit(slot, &mask, BITS_PER_LONG) {
+		const struct mmun_notifier_range *range =
+			&subs->slots[slot].range;
+
+		if (range->start <= last && range->end > first &&
+		    range->start < range->end)
+			return true;
+	}
+	return false;
+}
+
+/**
+ * mmun_range_start - a range begins
+ * @subs: the mm
+ * @key: the same at the range's end, unique while it is in flight
+ * @range: what begins
+ *
+ * Context: sleeps if, and only if, the range is blockable.
+ *
+ * Return: 0, and a confirmation (if not blockable) and an end will follow, or
+ * nothing if somebody else refuses; -EAGAIN if a subscriber refused: everybody
+ * who agreed has had his end, and the range is not in the table.
+ */
+int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
+		     const struct mmun_notifier_range *range)
+{
+	const struct mmun_notifier_range *told = range;
+	struct mmun_walk walk;
+	unsigned long cur_seq;
+	int slot, ret;
+
+	mmun_walk_enter(&walk);
+	mmun_lock(subs);
+	/*
+	 * A key that is still here: its range was refused behind our back, the
+	 * task went on, and the object's place on its stack is used again.
+	 */
+	slot = find_slot(subs, key);
+	if (slot != MMUN_NO_SLOT) {
+		retire_slots(subs, BIT(slot));
+		mmun_unlock(subs);
+		mmun_range_settle(subs, BIT(slot));
+		mmun_lock(subs);
+	}
+	if (subs->closed) {
+		ret = 0;
+		goto out_unlock;
+	}
+
+	slot = take_slot(subs, key, range);
+	if (slot != MMUN_NO_SLOT) {
+		told = &subs->slots[slot].range;
+	} else if (mmun_notifier_range_blockable(range)) {
+		subs->overflow++;
+	} else {
+		ret = -EAGAIN;
+		goto out_unlock;
+	}
+	/* Even numbers are never given out: see mmun_interval_read_begin(). */
+	subs->invalidate_seq += 2;
+	cur_seq = subs->invalidate_seq;
+	mmun_walk_begin(subs, &walk);
+	mmun_unlock(subs);
+
+#ifdef CONFIG_LOCKDEP
+	lock_map_acquire(&mmun_range_start_map);
+#endif
+	ret = mmun_itree_start(subs, told, cur_seq);
+	if (!ret)
+		ret = mmun_list_start(subs, &walk, told, slot);
+#ifdef CONFIG_LOCKDEP
+	lock_map_release(&mmun_range_start_map);
+#endif
+
+	mmun_lock(subs);
+	/* Only a range that may not block is refused, and that has a slot. */
+	if (ret) {
+		end_slots(subs, BIT(slot));
+		free_slots(subs, BIT(slot));
+	}
+	mmun_walk_end(subs, &walk);
+out_unlock:
+	mmun_unlock(subs);
+	mmun_walk_leave(&walk);
+	return ret;
+}
+
+/**
+ * mmun_range_confirm - nobody can refuse this range any more
+ * @subs: the mm
+ * @key: what was given to mmun_range_start()
+ *
+ * Context: any, does not sleep.
+ */
+void mmun_range_confirm(struct mmun_subscriptions *subs, const void *key)
+{
+	int slot;
+
+	mmun_lock(subs);
+	slot = find_slot(subs, key);
+	if (slot != MMUN_NO_SLOT)
+		subs->provisional &= ~BIT(slot);
+	mmun_unlock(subs);
+}
+
+/**
+ * mmun_range_end - a range is over
+ * @subs: the mm
+ * @key: what was given to mmun_range_start()
+ * @range: the range, for the case that it had found no slot
+ *
+ * An end whose start was never heard is ignored: some kernels raised starts
+ * without a lock that attaching excludes.
+ *
+ * Context: calls ends; does not sleep itself.
+ */
+void mmun_range_end(struct mmun_subscriptions *subs, const void *key,
+		    const struct mmun_notifier_range *range)
+{
+	struct mmun_walk walk;
+	int slot;
+
+	mmun_walk_enter(&walk);
+	mmun_lock(subs);
+	slot = find_slot(subs, key);
+	if (slot != MMUN_NO_SLOT) {
+		range = &subs->slots[slot].range;
+		retire_slots(subs, BIT(slot));
+	} else if (!subs->overflow) {
+		goto out;
+	}
+
+	if (!hlist_empty(&subs->list)) {
+		mmun_walk_begin(subs, &walk);
+		mmun_unlock(subs);
+		mmun_list_end(subs, &walk, range, slot);
+		mmun_lock(subs);
+		mmun_walk_end(subs, &walk);
+	}
+	if (slot != MMUN_NO_SLOT)
+		free_slots(subs, BIT(slot));
+	/* After the ends: until then no subscriber may join. */
+	else if (subs->overflow && !--subs->overflow)
+		mmun_wake(subs);
+out:
+	mmun_unlock(subs);
+	mmun_walk_leave(&walk);
+}
+
+/**
+ * mmun_range_orphan - give up all provisional ranges
+ * @subs: the mm
+ *
+ * Context: the caller knows that no provisional range is really in flight.
+ *
+ * Return: their slots, for mmun_range_settle(); 0 if there are none.
+ */
+unsigned long mmun_range_orphan(struct mmun_subscriptions *subs)
+{
+	unsigned long orphans;
+
+	mmun_lock(subs);
+	orphans = subs->provisional;
+	if (orphans)
+		retire_slots(subs, orphans);
+	mmun_unlock(subs);
+	return orphans;
+}
+
+/**
+ * mmun_range_settle - tell the owed ends of orphans
+ * @subs: the mm
+ * @orphans: their slots, retired by mmun_range_orphan()
+ *
+ * Context: calls ends; does not sleep itself.
+ */
+void mmun_range_settle(struct mmun_subscriptions *subs, unsigned long orphans)
+{
+	struct mmun_walk walk;
+	unsigned int slot;
+
+	if (!orphans)
+		return;
+
+	mmun_walk_enter(&walk);
+	for_each_set_bit(slot, &orphans, BITS_PER_LONG) {
+		mmun_lock(subs);
+		mmun_walk_begin(subs, &walk);
+		mmun_unlock(subs);
+		mmun_list_end(subs, &walk, &subs->slots[slot].range, slot);
+		mmun_lock(subs);
+		mmun_walk_end(subs, &walk);
+		mmun_unlock(subs);
+	}
+	mmun_lock(subs);
+	free_slots(subs, orphans);
+	mmun_unlock(subs);
+	mmun_walk_leave(&walk);
+}
+
+/**
+ * mmun_range_release - the mm's exit releases it
+ * @subs: the mm
+ *
+ * Tells every interval and every list subscriber, with the ends they are owed,
+ * and closes the mm: ranges in flight in other tasks lose their ends here. That
+ * is safe, because mm_users is zero and nobody can fault pages in again.
+ *
+ * Context: sleeps.
+ */
+void mmun_range_release(struct mmun_subscriptions *subs)
+{
+	const struct mmun_notifier_range range = {
+		.mm = subs->mm,
+		.start = 0,
+		.end = ULONG_MAX,
+		.flags = MMUN_NOTIFIER_RANGE_BLOCKABLE,
+		.event = MMUN_NOTIFY_RELEASE,
+	};
+	unsigned long cur_seq;
+	struct mmun_walk walk;
+
+	mmun_walk_enter(&walk);
+	mmun_lock(subs);
+	subs->invalidate_seq += 2;
+	cur_seq = subs->invalidate_seq;
+	mmun_unlock(subs);
+
+	mmun_itree_start(subs, &range, cur_seq);
+	mmun_list_release(subs);
+
+	mmun_lock(subs);
+	subs->closed = true;
+	subs->overflow = 0;
+	end_slots(subs, subs->active);
+	/*
+	 * An unregister that took it upon itself to call ->release must have
+	 * returned from it before exit_mmap() frees the pages.
+	 */
+	mmun_wait(subs, !subs->releasing);
+	mmun_unlock(subs);
+	mmun_walk_leave(&walk);
+}
