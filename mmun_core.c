@@ -22,9 +22,11 @@
  * is what keeps one mm's slow callback from delaying anybody else, and what a
  * grace period of an SRCU domain cannot give.
  *
- * The walker is known, so a subscriber may leave from inside a callback: it
+ * The walker is known, so a subscriber may unregister from inside ->release: it
  * does not wait for itself. Its own walk is mended instead: next steps over
- * what is unlinked, and cur says that what is being called is gone.
+ * what is unlinked (also by others, whose next pointers lead to what we unlink
+ * and free), and cur says that what is being called is gone. In the other
+ * callbacks two tasks could wait for each other's walk; there, put works.
  *
  * Put does not wait. Its notifier becomes a zombie, which the last walk that
  * could see it hands to a worker (free_ready()).
@@ -40,7 +42,7 @@
  *   walker                               leaver
  *   [A] start returns 0                  [D] mn->left = true
  *   [B] sets the bit                     [E] full barrier
- *       (full barrier)                   [F] notes the bits, pins the slots
+ *       (full barrier)                   [F] notes the bits, pins their slots
  *   [C] mn->left? takes the bit back,    [G] takes the bits noted, tells the
  *       tells the end                        ends, unpins the slots
  *
@@ -63,6 +65,8 @@
 DEFINE_STATIC_SRCU(mmun_srcu);
 
 struct workqueue_struct *mmun_wq;
+/* Of its own: workers of the other may sleep as long as a range lasts. */
+static struct workqueue_struct *free_wq;
 
 /* Notifiers that were put and that no walk sees any more. */
 static LIST_HEAD(free_list);
@@ -127,7 +131,7 @@ static void free_ready(struct mmun_subscriptions *subs)
 		if (mn->walks_until >= oldest)
 			break;
 		list_move_tail(&mn->zombie, &free_list);
-		queue_work(mmun_wq, &free_work);
+		queue_work(free_wq, &free_work);
 	}
 	raw_spin_unlock(&free_lock);
 }
@@ -264,7 +268,8 @@ int mmun_list_start(struct mmun_subscriptions *subs, struct mmun_walk *walk,
 			continue;
 		if (call_start(mn, range)) {
 			refused = true;
-			continue;
+			if (slot != MMUN_NO_SLOT)
+				continue;
 		}
 		/* cur: the callback may have unregistered and freed it */
 		if (!wants_end || !walk->cur)
@@ -298,12 +303,20 @@ void mmun_list_end(struct mmun_subscriptions *subs, struct mmun_walk *walk,
 			call_end(mn, range);
 }
 
-/*
- * Tell a subscriber that has left the ends of the slots in @owed. They are
- * pinned since before any of them could be used again.
- */
+/* No start of @mn succeeds unseen from now on; note and pin what is due. */
+static void stop_hearing(struct mmun_subscriptions *subs,
+			 struct mmun_notifier *mn)
+	__must_hold(&subs->lock)
+{
+	WRITE_ONCE(mn->left, true);		/* [D] */
+	smp_mb();				/* [E] */
+	mn->owed = READ_ONCE(mn->heard);	/* [F] */
+	mmun_range_pin(subs, mn->owed);
+}
+
+/* [G] Tell a subscriber that has left the ends that were due then. */
 static void tell_owed_ends(struct mmun_subscriptions *subs,
-			   struct mmun_notifier *mn, unsigned long owed)
+			   struct mmun_notifier *mn)
 {
 	const struct mmun_notifier_range everything = {
 		.mm = subs->mm,
@@ -312,14 +325,25 @@ static void tell_owed_ends(struct mmun_subscriptions *subs,
 		.flags = MMUN_NOTIFIER_RANGE_BLOCKABLE,
 		.event = MMUN_NOTIFY_CLEAR,
 	};
+	unsigned long owed = mn->owed;
+	struct mmun_walk walk;
 	unsigned int slot;
 
+	if (!mn->ops->invalidate_range_end)
+		return;
+
+	mmun_walk_enter(&walk);
 	for_each_set_bit(slot, &owed, BITS_PER_LONG)
 		if (take_heard(subs, mn, slot))
 			call_end(mn, &subs->slots[slot].range);
 	/* What a range without a slot was is not known here. */
 	while (take_heard(subs, mn, MMUN_NO_SLOT))
 		call_end(mn, &everything);
+	mmun_walk_leave(&walk);
+
+	mmun_lock(subs);
+	mmun_range_unpin(subs, owed);
+	mmun_unlock(subs);
 }
 
 static bool claim_release(struct mmun_notifier *mn)
@@ -327,45 +351,40 @@ static bool claim_release(struct mmun_notifier *mn)
 	if (mn->released)
 		return false;
 	mn->released = true;
-	return !!mn->ops->release;
+	return true;
 }
 
 /**
  * mmun_list_release - the address space goes away
  * @subs: the mm
  *
- * Each subscriber is told the ends that it is owed, then the release, if no
- * unregister was before us, and hears nothing after that.
+ * Each subscriber is told the release and then the ends that it is owed. It is
+ * told of ranges until its release has returned: until then it has a mirror.
+ * One whose unregister was faster is left to that.
  */
 void mmun_list_release(struct mmun_subscriptions *subs)
 {
 	struct mmun_notifier *mn;
 	struct mmun_walk walk;
-	bool call;
+	bool claimed;
 
 	mmun_walk_enter(&walk);
 	mmun_lock(subs);
-	subs->pinned++;
 	mmun_walk_begin(subs, &walk);
-	hlist_for_each_entry(mn, &subs->list, hlist)
-		WRITE_ONCE(mn->left, true);	/* [D] */
-	mmun_unlock(subs);
-	smp_mb();				/* [E] */
-
 	while ((mn = walk_next(&walk))) {
-		if (mn->ops->invalidate_range_end)
-			tell_owed_ends(subs, mn, READ_ONCE(mn->heard));
-		if (!walk.cur)
-			continue;
-		mmun_lock(subs);
-		call = claim_release(mn);
+		claimed = claim_release(mn);
 		mmun_unlock(subs);
-		if (call)
+		if (claimed && mn->ops->release)
 			mn->ops->release(mn, subs->mm);
+		mmun_lock(subs);
+		/* It may have unregistered in its release, or been put. */
+		if (!claimed || !walk.cur || mn->unlinked)
+			continue;
+		stop_hearing(subs, mn);
+		mmun_unlock(subs);
+		tell_owed_ends(subs, mn);
+		mmun_lock(subs);
 	}
-
-	mmun_lock(subs);
-	mmun_range_unpin(subs);
 	mmun_walk_end(subs, &walk);
 	mmun_unlock(subs);
 	mmun_walk_leave(&walk);
@@ -469,7 +488,26 @@ static unsigned int needs_of(const struct mmun_notifier_ops *ops)
 	return needs;
 }
 
-/* The notifier that get made for @ops, with one more user; or NULL. */
+/*
+ * Is a range in flight of which @mn, which joined when @mn->joined_seq was the
+ * newest number, is not told? Under the mmap lock a provisional range is an
+ * orphan, and nobody can find that out before we have dropped the lock.
+ */
+static bool ranges_before(struct mmun_subscriptions *subs,
+			  struct mmun_notifier *mn, bool mmap_locked)
+	__must_hold(&subs->lock)
+{
+	unsigned long mask = subs->active;
+
+	if (mmap_locked)
+		mask &= ~subs->provisional;
+	return mmun_range_before(subs, mask, mn->joined_seq);
+}
+
+/*
+ * The notifier that get made for @ops, with one more user; or NULL. Whoever gets
+ * it may rely on it, so the ranges that the first one waits for are waited for.
+ */
 static struct mmun_notifier *find_got(struct mmun_subscriptions *subs,
 				      const struct mmun_notifier_ops *ops)
 	__must_hold(&subs->lock)
@@ -483,7 +521,9 @@ static struct mmun_notifier *find_got(struct mmun_subscriptions *subs,
 			continue;
 		if (mn->users == UINT_MAX)
 			return ERR_PTR(-EOVERFLOW);
+		/* A user, so it stays while we wait. */
 		mn->users++;
+		mmun_wait(subs, !mn->joining);
 		return mn;
 	}
 	return NULL;
@@ -511,7 +551,9 @@ static struct mmun_notifier *link_notifier(struct mmun_notifier *mn,
 	mn->heard = 0;
 	mn->heard_overflow = 0;
 	mn->left = false;
+	mn->unlinked = false;
 	mn->released = false;
+	mn->joining = true;
 
 	mmun_lock(subs);
 	/* heard_overflow pairs only for those who heard all counted starts. */
@@ -526,6 +568,14 @@ static struct mmun_notifier *link_notifier(struct mmun_notifier *mn,
 		mmgrab(mm);
 		hlist_add_head_rcu(&mn->hlist, &subs->list);
 		linked = mn;
+		/*
+		 * It is told of younger ranges from here on. Of older ones that
+		 * have not come to the list yet it is told too; no matter.
+		 */
+		mn->joined_seq = subs->invalidate_seq;
+		mmun_wait(subs, !ranges_before(subs, mn, mmap_locked));
+		mn->joining = false;
+		mmun_wake(subs);
 	}
 	mmun_unlock(subs);
 
@@ -546,8 +596,8 @@ static int register_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
  * @mn: the subscription: zeroed driver memory with ops set
  * @mm: the address space
  *
- * Every range that begins after the return is heard. Of ranges that are in
- * flight now neither start nor end is. The first subscription of a mm costs
+ * Every range that begins after the return is heard, and none that it was not
+ * told of is in flight then: those that were are waited for. The first subscription of a mm costs
  * what the kernel's own core costs for each; the others do not depend on the
  * number of VMAs (but the first with young operations, and the first with
  * arch_invalidate_secondary_tlbs, attach one notifier of the kernel's each).
@@ -560,7 +610,8 @@ static int register_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
  * Return: 0, or
  * * -ESRCH: nobody uses the address space any more
  * * -ENOMEM: no memory
- * * -EINTR: a fatal signal is pending; others do not interrupt
+ * * -EINTR: a fatal signal is pending, or the task is being stopped or frozen;
+ *   other signals do not interrupt
  * * -EBUSY: the first subscription of the mm, and a range of the kernel's did
  *   not end in time
  */
@@ -678,51 +729,29 @@ EXPORT_SYMBOL_GPL(mmun_notifier_get);
 
 /* --- leaving --- */
 
-/*
- * Unlink @mn. If ends are due to it, pin the slots, so that they still tell
- * which ranges. Returns the number of the newest walk that may see it.
- */
+/* Returns the number of the newest walk that may still see @mn. */
 static u64 unlink_notifier(struct mmun_subscriptions *subs,
 			   struct mmun_notifier *mn)
 	__must_hold(&subs->lock)
 {
 	struct mmun_walk *walk;
 
+	hlist_del_rcu(&mn->hlist);
+	mn->unlinked = true;
+
 	list_for_each_entry(walk, &subs->walks, node) {
 		if (walk->task != current)
 			continue;
-		/* We are inside a callback of this walk. */
+		/* We are inside a callback of this walk, and mend it. */
 		if (walk->cur == mn)
 			walk->cur = NULL;
-		if (walk->next == &mn->hlist)
-			walk->next = mn->hlist.next;
+		while (walk->next && hlist_entry(walk->next,
+						 struct mmun_notifier,
+						 hlist)->unlinked)
+			walk->next = walk->next->next;
 	}
-	hlist_del_rcu(&mn->hlist);
-	WRITE_ONCE(mn->left, true);		/* [D] */
-	smp_mb();				/* [E] */
-	mn->owed = READ_ONCE(mn->heard);	/* [F] */
-	if (mn->owed)
-		subs->pinned++;
 	mmun_subscriptions_leave(subs, needs_of(mn->ops));
 	return subs->walk_gen;
-}
-
-static void settle_debts(struct mmun_subscriptions *subs,
-			 struct mmun_notifier *mn)
-{
-	unsigned long owed = mn->owed;
-	struct mmun_walk walk;
-
-	if (!mn->ops->invalidate_range_end)
-		return;
-	mmun_walk_enter(&walk);
-	tell_owed_ends(subs, mn, owed);	/* [G] */
-	mmun_walk_leave(&walk);
-	if (!owed)
-		return;
-	mmun_lock(subs);
-	mmun_range_unpin(subs);
-	mmun_unlock(subs);
 }
 
 /**
@@ -736,11 +765,11 @@ static void settle_debts(struct mmun_subscriptions *subs,
  * only, and not at all if there are none.
  *
  * Works before, during and after the mm's exit, from any task, and from inside
- * ops->release (where it does not wait for its own caller). Called from inside
- * ops->invalidate_range_start, that start gets no end.
+ * ops->release (where it does not wait for its own caller).
  *
  * Context: process context, may sleep. No lock may be held that a callback
- * takes. Pairs with mmun_notifier_register().
+ * takes. Of the callbacks, only from ops->release. Pairs with
+ * mmun_notifier_register().
  */
 void mmun_notifier_unregister(struct mmun_notifier *mn, struct mm_struct *mm)
 {
@@ -752,7 +781,7 @@ void mmun_notifier_unregister(struct mmun_notifier *mn, struct mm_struct *mm)
 
 	mmun_walk_enter(&walk);
 	mmun_lock(subs);
-	if (claim_release(mn)) {
+	if (claim_release(mn) && mn->ops->release) {
 		/* The mm's exit waits for this: mmun_range_release(). */
 		subs->releasing++;
 		mmun_walk_begin(subs, &walk);
@@ -763,10 +792,11 @@ void mmun_notifier_unregister(struct mmun_notifier *mn, struct mm_struct *mm)
 		mmun_walk_end(subs, &walk);
 	}
 	gen = unlink_notifier(subs, mn);
+	stop_hearing(subs, mn);
 	mmun_unlock(subs);
 	mmun_walk_leave(&walk);
 
-	settle_debts(subs, mn);
+	tell_owed_ends(subs, mn);
 
 	mmun_lock(subs);
 	mmun_wait(subs, !walked_by_others(subs, gen));
@@ -782,9 +812,10 @@ EXPORT_SYMBOL_GPL(mmun_notifier_unregister);
  * @mn: the subscription
  * @mm: the address space it was registered with
  *
- * No callback begins after the return, but those that run go on: free @mn by
- * mmun_notifier_call_srcu(). ops->release is not called. The ends that are due
- * are told before the return, or by the task whose start is still running.
+ * Tasks that walk the list at this moment may still call it, later ones do not:
+ * free @mn by mmun_notifier_call_srcu(). ops->release is not called. The ends
+ * that are due are told before the return, or by the task whose start is still
+ * running.
  *
  * Context: any in which ops->invalidate_range_end may be called; does not wait.
  * Pairs with mmun_notifier_register().
@@ -795,11 +826,12 @@ void mmun_notifier_unregister_no_release(struct mmun_notifier *mn,
 	struct mmun_subscriptions *subs = mn->subs;
 
 	mmun_lock(subs);
-	mn->released = true;
+	claim_release(mn);
 	unlink_notifier(subs, mn);
+	stop_hearing(subs, mn);
 	mmun_unlock(subs);
 
-	settle_debts(subs, mn);
+	tell_owed_ends(subs, mn);
 	mmun_subscriptions_put(subs);
 	mmdrop(mm);
 }
@@ -821,7 +853,7 @@ static void free_worker(struct work_struct *work)
 		subs = mn->subs;
 		mm = mn->mm;
 		phase = mn->phase;
-		settle_debts(subs, mn);
+		tell_owed_ends(subs, mn);
 
 		/* What the kernel's core gives it: a softirq-like context. */
 		local_bh_disable();
@@ -860,12 +892,13 @@ static void free_worker(struct work_struct *work)
 void mmun_notifier_put(struct mmun_notifier *mn)
 {
 	struct mmun_subscriptions *subs = mn->subs;
+	const struct mmun_notifier_ops *ops = mn->ops;
 
 	mmun_lock(subs);
 	if (!mn->users) {
 		mmun_unlock(subs);
 		pr_warn("mmun: put of a notifier without a user, ignored (%ps)\n",
-			mn->ops);
+			ops);
 		return;
 	}
 	if (--mn->users) {
@@ -873,12 +906,19 @@ void mmun_notifier_put(struct mmun_notifier *mn)
 		return;
 	}
 
+	claim_release(mn);
 	mn->walks_until = unlink_notifier(subs, mn);
+	stop_hearing(subs, mn);
 	list_add_tail(&mn->zombie, &subs->zombies);
 	raw_spin_lock(&free_lock);
 	mn->phase = free_phase;
 	frees_pending[free_phase]++;
 	raw_spin_unlock(&free_lock);
+	/*
+	 * The worker may drop the last reference before we unlock: subs is
+	 * freed after an RCU grace period, and a raw lock held is a read
+	 * section.
+	 */
 	free_ready(subs);
 	mmun_unlock(subs);
 }
@@ -941,13 +981,20 @@ EXPORT_SYMBOL_GPL(mmun_notifier_synchronize);
 
 int mmun_core_init(void)
 {
-	/* Unbound: the owed ends that it tells are drivers' code. */
 	mmun_wq = alloc_workqueue("mmun", WQ_UNBOUND, 0);
-	return mmun_wq ? 0 : -ENOMEM;
+	if (!mmun_wq)
+		return -ENOMEM;
+	free_wq = alloc_workqueue("mmun_free", WQ_UNBOUND, 0);
+	if (!free_wq) {
+		destroy_workqueue(mmun_wq);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 void mmun_core_exit(void)
 {
 	srcu_barrier(&mmun_srcu);
+	destroy_workqueue(free_wq);
 	destroy_workqueue(mmun_wq);
 }

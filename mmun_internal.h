@@ -37,8 +37,9 @@
  *
  * - struct mmun_subscriptions: counted in refs. The bridge to the kernel holds
  *   one until it is detached, each queued work one, each subscriber one until
- *   its last callback has returned. Freed after an RCU grace period, because
- *   the look-up by mm walks the table under RCU.
+ *   it has left. A walk needs none: the bridge cannot go while it calls.
+ *   Freed after an RCU grace period, because the look-up by mm walks the table
+ *   under RCU.
  * - users counts subscribers. When it falls to zero the bridge is detached by
  *   a worker at once: a mm without subscribers costs nothing, and a driver that
  *   leaves does not wait for the kernel's grace period.
@@ -62,6 +63,8 @@
 /* A range in flight; its callbacks are given range. */
 struct mmun_slot {
 	const void *key;		/* NULL: over, or an orphan */
+	unsigned long seq;		/* the range's number */
+	unsigned int pins;		/* leavers who still read it */
 	struct mmun_notifier_range range;
 };
 
@@ -91,7 +94,6 @@ struct mmun_subscriptions {
 	unsigned long provisional;	/* ... unless somebody refused it */
 	unsigned long ending;		/* not active, ends are being told */
 	unsigned int overflow;		/* active ranges that found no slot */
-	unsigned int pinned;		/* leavers who still read slots */
 	unsigned int nr_slots;
 	struct mmun_slot *slots;
 
@@ -186,8 +188,12 @@ void mmun_range_end(struct mmun_subscriptions *subs, const void *key,
 unsigned long mmun_range_orphan(struct mmun_subscriptions *subs);
 void mmun_range_settle(struct mmun_subscriptions *subs, unsigned long orphans);
 void mmun_range_release(struct mmun_subscriptions *subs);
-void mmun_range_unpin(struct mmun_subscriptions *subs)
+void mmun_range_pin(struct mmun_subscriptions *subs, unsigned long mask)
 	__must_hold(&subs->lock);
+void mmun_range_unpin(struct mmun_subscriptions *subs, unsigned long mask)
+	__must_hold(&subs->lock);
+bool mmun_range_before(struct mmun_subscriptions *subs, unsigned long mask,
+		       unsigned long seq) __must_hold(&subs->lock);
 bool mmun_range_overlaps(struct mmun_subscriptions *subs, unsigned long mask,
 			 unsigned long first, unsigned long last)
 	__must_hold(&subs->lock);

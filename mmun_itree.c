@@ -63,48 +63,21 @@ static void might_wait_for_range(void)
 #endif
 }
 
-/* How many intervals are called between two visits to subs->lock. */
-#define BATCH	16
-
-static struct mmun_interval_notifier *to_sub(struct interval_tree_node *node)
+/* The first interval from @node on that is not being removed. */
+static struct mmun_interval_notifier *
+first_live(struct interval_tree_node *node,
+	   const struct mmun_notifier_range *range)
 {
-	return container_of(node, struct mmun_interval_notifier, interval_tree);
-}
+	struct mmun_interval_notifier *sub;
 
-/*
- * Collect the next batch after @node, counted as running. The last one of the
- * batch before is still running at this time, and so still in the tree.
- */
-static unsigned int collect(struct interval_tree_node *node,
-			    const struct mmun_notifier_range *range,
-			    struct mmun_interval_notifier **batch)
-{
-	unsigned int nr = 0;
-
-	while (node && nr < BATCH) {
-		struct mmun_interval_notifier *sub = to_sub(node);
-
-		if (!sub->removing) {
-			sub->running++;
-			batch[nr++] = sub;
-		}
-		node = interval_tree_iter_next(node, range->start,
-					       range->end - 1);
+	for (; node; node = interval_tree_iter_next(node, range->start,
+						    range->end - 1)) {
+		sub = container_of(node, struct mmun_interval_notifier,
+				   interval_tree);
+		if (!sub->removing)
+			return sub;
 	}
-	return nr;
-}
-
-static void uncollect(struct mmun_subscriptions *subs,
-		      struct mmun_interval_notifier **batch, unsigned int nr)
-	__must_hold(&subs->lock)
-{
-	bool wake = false;
-
-	while (nr--)
-		if (!--batch[nr]->running && batch[nr]->removing)
-			wake = true;
-	if (wake)
-		mmun_wake(subs);
+	return NULL;
 }
 
 static bool call_invalidate(struct mmun_interval_notifier *sub,
@@ -141,9 +114,7 @@ int mmun_itree_start(struct mmun_subscriptions *subs,
 		     const struct mmun_notifier_range *range,
 		     unsigned long cur_seq)
 {
-	struct mmun_interval_notifier *batch[BATCH];
-	struct interval_tree_node *node;
-	unsigned int nr = 0, i;
+	struct mmun_interval_notifier *sub, *next;
 	int ret = 0;
 
 	/* An empty range would match an interval that spans its start. */
@@ -151,21 +122,24 @@ int mmun_itree_start(struct mmun_subscriptions *subs,
 		return 0;
 
 	mmun_lock(subs);
-	node = interval_tree_iter_first(&subs->itree, range->start,
-					range->end - 1);
-	while ((nr = collect(node, range, batch))) {
+	sub = first_live(interval_tree_iter_first(&subs->itree, range->start,
+						  range->end - 1), range);
+	while (sub && !ret) {
+		sub->running++;
 		mmun_unlock(subs);
 
-		for (i = 0; i < nr && !ret; i++)
-			if (!call_invalidate(batch[i], range, cur_seq))
-				ret = -EAGAIN;
+		if (!call_invalidate(sub, range, cur_seq))
+			ret = -EAGAIN;
 
 		mmun_lock(subs);
-		node = interval_tree_iter_next(&batch[nr - 1]->interval_tree,
-					       range->start, range->end - 1);
-		uncollect(subs, batch, nr);
-		if (ret)
-			break;
+		/* It was running, so it is still in the tree. */
+		next = first_live(interval_tree_iter_next(&sub->interval_tree,
+							  range->start,
+							  range->end - 1),
+				  range);
+		if (!--sub->running && sub->removing)
+			mmun_wake(subs);
+		sub = next;
 	}
 	mmun_unlock(subs);
 	return ret;
@@ -194,8 +168,9 @@ static bool must_wait(struct mmun_subscriptions *subs, unsigned long first,
  * sure: the even number returned is never given to mmun_interval_set_seq().
  *
  * Context: process context, may sleep. No lock may be held that ops->invalidate
- * takes. The mmap lock may be held or not. Not against a concurrent
- * mmun_interval_notifier_remove() of the same interval.
+ * takes. Who begins again and again does not hold the mmap lock meanwhile: it
+ * takes that lock to find out that a refused range is over. Not against a
+ * concurrent mmun_interval_notifier_remove() of the same interval.
  *
  * Return: the number for mmun_interval_read_retry().
  */
@@ -296,7 +271,7 @@ static int insert(struct mmun_interval_notifier *sub, struct mm_struct *mm,
  * * -EOVERFLOW: @length is zero, or the end is beyond ULONG_MAX
  * * -ESRCH: nobody uses the address space any more
  * * -ENOMEM: no memory for the first subscription of the mm
- * * -EINTR: a fatal signal is pending
+ * * -EINTR: a fatal signal is pending, or the task is being stopped or frozen
  * * -EBUSY: the first subscription of the mm, and a range of the kernel's did
  *   not end in time
  */
@@ -342,8 +317,8 @@ EXPORT_SYMBOL_GPL(mmun_interval_notifier_insert_locked);
  * waits for callbacks on this interval only, not for the end of ranges, and
  * works before, during and after the mm's exit, from any task.
  *
- * Context: process context, may sleep. Not from the interval's own callback; no
- * lock may be held that ops->invalidate takes.
+ * Context: process context, may sleep. Not from ops->invalidate; no lock may be
+ * held that this interval's ops->invalidate takes.
  */
 void mmun_interval_notifier_remove(struct mmun_interval_notifier *interval_sub)
 {

@@ -9,9 +9,12 @@
  *
  * - Who is owed an end? A list subscriber has one word, heard, with the bit of
  *   each slot whose start it heard and accepted. It hears the end if the bit is
- *   set. So a subscriber joins at any moment, with ranges in flight, at no
- *   cost: their bits are not set in its word, the bits of later ones will be.
- *   Nothing has to be waited for, so nothing can starve.
+ *   set. So it can be linked at any moment, with ranges in flight.
+ * - When may a new subscriber use what it reads? When no range that is older
+ *   than its joining is in flight: those it will not be told of. Ranges have
+ *   numbers, so registration waits for these, and not for younger ones, which
+ *   it hears: it cannot starve. The ranges waited for do not need the mmap lock
+ *   if the caller holds it, because then they would not have begun.
  * - Is an interval being invalidated? If a slot overlaps it. No interval is
  *   marked and none must be unmarked: a range that ends or is refused leaves
  *   the table, and with that its mark is gone.
@@ -24,13 +27,14 @@
  *
  * Overflow. With all slots taken, a range that may not block is refused; one
  * that may is only counted. While overflow is not zero every interval counts as
- * being invalidated, and no list subscriber joins, so that all of those present
- * heard the starts of all counted ranges: heard_overflow, a plain count, is
- * then enough to pair them.
+ * being invalidated, and no list subscriber joins (it waits, uninterruptibly),
+ * so that all of those present heard the starts of all counted ranges: a plain
+ * count, heard_overflow, is then enough to pair them. For the same reason a
+ * start that fails in a counted range, which is a mistake, gets its end.
  *
  * Slots. busy is a slot that is taken, active one whose range is in flight. It
  * stays busy after that while its ends are being told (ending), and while a
- * subscriber that left reads slots to be told the ends it is owed (pinned).
+ * subscriber that left is still to be told of it (pins).
  */
 
 #include <linux/bitmap.h>
@@ -93,7 +97,7 @@ static int find_slot(struct mmun_subscriptions *subs, const void *key)
 }
 
 static int take_slot(struct mmun_subscriptions *subs, const void *key,
-		     const struct mmun_notifier_range *range)
+		     const struct mmun_notifier_range *range, unsigned long seq)
 	__must_hold(&subs->lock)
 {
 	unsigned int slot = find_first_zero_bit(&subs->busy, BITS_PER_LONG);
@@ -102,6 +106,7 @@ static int take_slot(struct mmun_subscriptions *subs, const void *key,
 		return MMUN_NO_SLOT;
 
 	subs->slots[slot].key = key;
+	subs->slots[slot].seq = seq;
 	subs->slots[slot].range = *range;
 	subs->busy |= BIT(slot);
 	subs->active |= BIT(slot);
@@ -131,24 +136,57 @@ static void retire_slots(struct mmun_subscriptions *subs, unsigned long mask)
 	subs->ending |= mask;
 }
 
+/* Free those of the slots in @mask that nobody uses. */
+static void free_unused(struct mmun_subscriptions *subs, unsigned long mask)
+	__must_hold(&subs->lock)
+{
+	unsigned int slot;
+
+	mask &= ~(subs->active | subs->ending);
+	for_each_set_bit(slot, &mask, BITS_PER_LONG)
+		if (!subs->slots[slot].pins)
+			subs->busy &= ~BIT(slot);
+}
+
 static void free_slots(struct mmun_subscriptions *subs, unsigned long mask)
 	__must_hold(&subs->lock)
 {
 	subs->ending &= ~mask;
-	if (!subs->pinned)
-		subs->busy &= ~mask;
+	free_unused(subs, mask);
 }
 
-void mmun_range_unpin(struct mmun_subscriptions *subs)
+void mmun_range_pin(struct mmun_subscriptions *subs, unsigned long mask)
 {
-	if (!--subs->pinned)
-		subs->busy = subs->active | subs->ending;
+	unsigned int slot;
+
+	for_each_set_bit(slot, &mask, BITS_PER_LONG)
+		subs->slots[slot].pins++;
+}
+
+void mmun_range_unpin(struct mmun_subscriptions *subs, unsigned long mask)
+{
+	unsigned int slot;
+
+	for_each_set_bit(slot, &mask, BITS_PER_LONG)
+		subs->slots[slot].pins--;
+	free_unused(subs, mask);
+}
+
+/* Is a range in one of the slots in @mask not younger than number @seq? */
+bool mmun_range_before(struct mmun_subscriptions *subs, unsigned long mask,
+		       unsigned long seq)
+{
+	unsigned int slot;
+
+	for_each_set_bit(slot, &mask, BITS_PER_LONG)
+		if ((long)(subs->slots[slot].seq - seq) <= 0)
+			return true;
+	return false;
 }
 
 /*
  * Does any of the slots in @mask overlap [@first, @last]? Bounds inclusive.
- * Counted ranges are nowhere in the table, so they overlap everything, unless
- * the caller asks for provisional ones: a counted range never is.
+ * Counted ranges (overflow) are not in the table: the caller looks after them.
  */
 bool mmun_range_overlaps(struct mmun_subscriptions *subs, unsigned long mask,
 			 unsigned long first, unsigned long last)
@@ -204,7 +242,10 @@ int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
 		goto out_unlock;
 	}
 
-	slot = take_slot(subs, key, range);
+	/* Even numbers are never given out: see mmun_interval_read_begin(). */
+	subs->invalidate_seq += 2;
+	cur_seq = subs->invalidate_seq;
+	slot = take_slot(subs, key, range, cur_seq);
 	if (slot != MMUN_NO_SLOT) {
 		told = &subs->slots[slot].range;
 	} else if (mmun_notifier_range_blockable(range)) {
@@ -213,9 +254,6 @@ int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
 		ret = -EAGAIN;
 		goto out_unlock;
 	}
-	/* Even numbers are never given out: see mmun_interval_read_begin(). */
-	subs->invalidate_seq += 2;
-	cur_seq = subs->invalidate_seq;
 	mmun_walk_begin(subs, &walk);
 	mmun_unlock(subs);
 
@@ -360,8 +398,10 @@ void mmun_range_settle(struct mmun_subscriptions *subs, unsigned long orphans)
  * @subs: the mm
  *
  * Tells every interval and every list subscriber, with the ends they are owed,
- * and closes the mm: ranges in flight in other tasks lose their ends here. That
- * is safe, because mm_users is zero and nobody can fault pages in again.
+ * and then closes the mm: ranges in flight in other tasks lose their ends here.
+ * That is safe, because mm_users is zero and nobody can fault pages in again.
+ * Until then the pages are there, other tasks may unmap them, and a subscriber
+ * whose turn has not come is told so.
  *
  * Context: sleeps.
  */
@@ -387,14 +427,14 @@ void mmun_range_release(struct mmun_subscriptions *subs)
 	mmun_list_release(subs);
 
 	mmun_lock(subs);
-	subs->closed = true;
-	subs->overflow = 0;
-	end_slots(subs, subs->active);
 	/*
 	 * An unregister that took it upon itself to call ->release must have
 	 * returned from it before exit_mmap() frees the pages.
 	 */
 	mmun_wait(subs, !subs->releasing);
+	subs->closed = true;
+	subs->overflow = 0;
+	end_slots(subs, subs->active);
 	mmun_unlock(subs);
 	mmun_walk_leave(&walk);
 }

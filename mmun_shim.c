@@ -49,11 +49,12 @@
  * kernel's intervals agreed, the kernel leaves the intervals of that mm marked
  * for ever, and removing one never returns. Only dying processes get such
  * ranges; check_stable_address_space() tells that one may have been raised. The
- * bridge then stays until the exit. There the kernel gives away whether its
- * state is marked: the number it passes is still that of the last range,
- * although all ranges have ended. The interval is abandoned in that case: its
- * memory is never given back, but nothing hangs. (A range that is refused by mmun
- * at the very moment of the exit looks the same, and costs the same.)
+ * interval then stays until exit_mmap() is through, which raises one range after
+ * the release. Where the state is sound the kernel's number moves on between the
+ * two. Where it does not, the interval is abandoned: its memory is never given
+ * back, but nothing hangs. (A range of another task that lasts from before the
+ * release to after it looks the same, and costs the same. And a mm that is spoilt
+ * in the instant between the look and the removal does hang the worker.)
  */
 
 #include <linux/hashtable.h>
@@ -81,8 +82,8 @@ struct mmun_shim {
 	struct mmun_bridge *young;
 	struct mmun_bridge *tlb;
 
-	unsigned long last_seq;		/* the kernel's, at the last start */
-	bool spoilt;			/* set at the release */
+	unsigned long release_seq;	/* the kernel's number at the release */
+	bool moved_on;			/* it was another one after that */
 	bool detached;			/* the detach worker's own */
 
 	struct delayed_work detach;
@@ -226,12 +227,7 @@ static void hear_release(struct mmun_shim *shim, unsigned long cur_seq)
 	struct mmun_subscriptions *subs = &shim->subs;
 	bool detaching;
 
-	mmun_lock(subs);
-	if (!subs->active && !subs->overflow &&
-	    cur_seq == READ_ONCE(shim->last_seq))
-		shim->spoilt = true;
-	mmun_unlock(subs);
-
+	shim->release_seq = cur_seq;
 	mmun_range_release(subs);
 	put_all_bridges(shim);
 
@@ -265,10 +261,11 @@ static bool hear_start(struct mmu_interval_notifier *interval_sub,
 	mmun_lock(&shim->subs);
 	ends = shim->ends;
 	linked = ends && !hlist_unhashed_lockless(&ends->mn.hlist);
+	if (shim->subs.closed && cur_seq != shim->release_seq)
+		shim->moved_on = true;
 	mmun_unlock(&shim->subs);
 	if (!linked)
 		return true;
-	WRITE_ONCE(shim->last_seq, cur_seq);
 
 	range = translate(kernel_range);
 	ret = mmun_range_start(&shim->subs, kernel_range, &range);
@@ -400,22 +397,33 @@ static bool mm_is_gone(struct mm_struct *mm)
 
 enum removal { REMOVE_NOW, REMOVE_LATER, REMOVE_NEVER };
 
+/* Has the kernel put the interval into its tree? */
+static bool interval_joined(struct mmu_interval_notifier *interval_sub)
+{
+	/* RB_EMPTY_NODE(), read while the kernel may be linking the node */
+	return READ_ONCE(interval_sub->interval_tree.rb.__rb_parent_color) !=
+	       (unsigned long)&interval_sub->interval_tree.rb;
+}
+
 /* May the kernel's interval be removed without the risk of a hang? */
 static enum removal may_remove(struct mmun_shim *shim)
 {
 	struct mmun_subscriptions *subs = &shim->subs;
-	bool closed;
+	bool closed, moved_on;
+
+	/* Still waiting to get into the tree, it is removed without waiting. */
+	if (!interval_joined(&shim->starts) ||
+	    !check_stable_address_space(subs->mm))
+		return REMOVE_NOW;
+	if (!mm_is_gone(subs->mm))
+		return REMOVE_LATER;
 
 	mmun_lock(subs);
 	closed = subs->closed;
+	moved_on = shim->moved_on;
 	mmun_unlock(subs);
-
-	if (!closed)
-		return check_stable_address_space(subs->mm) ? REMOVE_LATER :
-							      REMOVE_NOW;
-	if (!shim->spoilt)
-		return REMOVE_NOW;
-	return mm_is_gone(subs->mm) ? REMOVE_NEVER : REMOVE_LATER;
+	/* If it never heard the release it joined after it: that was no mark. */
+	return closed && !moved_on ? REMOVE_NEVER : REMOVE_NOW;
 }
 
 /* Is nobody left who needs it? Then nobody can come any more. */
@@ -481,7 +489,8 @@ out:
 
 /*
  * A signal makes the kernel's registration fail, and a timer may send one more
- * often than a registration takes. Only a fatal one may end it.
+ * often than a registration takes. Only a fatal one may end it. (A task that is
+ * being stopped or frozen still fails.)
  */
 static void block_signals(sigset_t *old)
 {
@@ -494,14 +503,6 @@ static void block_signals(sigset_t *old)
 static void restore_signals(sigset_t *old)
 {
 	sigprocmask(SIG_SETMASK, old, NULL);
-}
-
-/* Has the kernel put the interval into its tree? */
-static bool interval_joined(struct mmu_interval_notifier *interval_sub)
-{
-	/* RB_EMPTY_NODE(), read while the kernel may be linking the node */
-	return READ_ONCE(interval_sub->interval_tree.rb.__rb_parent_color) !=
-	       (unsigned long)&interval_sub->interval_tree.rb;
 }
 
 /*
@@ -791,7 +792,7 @@ struct mmun_subscriptions *mmun_subscriptions_join(struct mm_struct *mm,
  * mm_has_mmun_notifiers - does anybody subscribe to this mm?
  * @mm: the address space
  *
- * Context: any. A hint: it may have changed when the caller looks at it.
+ * Context: any but interrupts. A hint: it may have changed at the return.
  *
  * Return: true if so.
  */

@@ -96,7 +96,8 @@ mmun_notifier_range_blockable(const struct mmun_notifier_range *range)
  * struct mmun_notifier_ops - what a list subscriber wants to hear
  * @release: the address space goes away, or the subscriber unregisters. All
  *	mirrored entries must go and none may come. Called once. May sleep.
- *	mmun_notifier_put() and mmun_notifier_unregister() may be called here.
+ *	mmun_notifier_put() and mmun_notifier_unregister() may be called here,
+ *	and of the two only put in the other operations.
  * @clear_flush_young: take and clear the young state of [start, end), and
  *	flush. Must not sleep: page table locks are held.
  * @clear_young: the same without the flush.
@@ -156,9 +157,12 @@ struct mmun_notifier {
 	struct mmun_subscriptions *subs;
 	unsigned long heard;		/* slots whose end it is owed */
 	unsigned long owed;		/* of them, those due when it left */
+	unsigned long joined_seq;	/* the newest range before it joined */
 	unsigned int heard_overflow;	/* the same for ranges without a slot */
 	unsigned int users;
-	bool left;			/* no callback begins any more */
+	bool left;			/* its starts are over, ends are due */
+	bool unlinked;			/* out of the list */
+	bool joining;			/* ranges before it are in flight */
 	bool released;			/* release was called, or will not be */
 	bool got;			/* made by get: free_notifier at the end */
 	u8 phase;			/* which count of frees it is in */
