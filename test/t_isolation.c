@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Contract 20: while a callback on one mm sleeps for three
+ * seconds, nobody on another mm is delayed, whether it uses mmun or the
+ * kernel's own notifier. And a process mirrored through mmun does not suffer
+ * from a slow driver that does not use mmun.
+ */
+#include "t_common.h"
+#include "kselftest_harness.h"
+
+#define SLOW_MS	3000
+
+FIXTURE(isolation)
+{
+	struct target slow;	/* a callback on it sleeps */
+	struct target peers;	/* has a peer list notifier */
+	struct target ours;	/* has subscriptions of mmun */
+	struct evlog log;
+	unsigned long addr;
+	int fd;
+	int peer;
+	__u32 slow_id;
+	__u32 peer_id;
+	__u32 exit_id;
+	__u32 leave_id;
+	__u32 interval_id;
+};
+
+FIXTURE_SETUP(isolation)
+{
+	ASSERT_EQ(0, target_start(&self->slow, -1));
+	ASSERT_EQ(0, target_start(&self->peers, -1));
+	ASSERT_EQ(0, target_start(&self->ours, -1));
+	self->addr = target_mmap(&self->slow, 2);
+	ASSERT_NE(0, self->addr);
+	self->fd = dev_open();
+	ASSERT_GE(self->fd, 0);
+	self->peer = peer_open();
+	ASSERT_GE(self->peer, 0);
+	ASSERT_EQ(0, log_init(&self->log, self->fd));
+
+	ASSERT_EQ(0, peer_list(self->peer, self->peers.pid, 0, 0,
+			       &self->peer_id));
+	ASSERT_EQ(0, attach_list(self->fd, self->ours.pid, &self->exit_id));
+	ASSERT_EQ(0, attach_list(self->fd, self->ours.pid, &self->leave_id));
+	ASSERT_EQ(0, attach_interval(self->fd, self->ours.pid, PAGE, PAGE,
+				     &self->interval_id));
+}
+
+FIXTURE_TEARDOWN(isolation)
+{
+	EXPECT_TRUE(target_stop(&self->slow));
+	EXPECT_TRUE(target_stop(&self->peers));
+	EXPECT_TRUE(target_stop(&self->ours));
+	close(self->peer);
+	close(self->fd);
+}
+
+static int begin_slow_release(FIXTURE_DATA(isolation) *self, __u32 kind)
+{
+	struct want w = {
+		.what = MMUN_TEST_EV_RELEASE, .event = EV_ANY,
+	};
+	int ret;
+
+	if (kind == MMUN_TEST_INTERVAL)
+		ret = attach_interval(self->fd, self->slow.pid, self->addr,
+				      PAGE, &self->slow_id);
+	else
+		ret = attach_flags(self->fd, kind, self->slow.pid, 0, 0, 0,
+				   &self->slow_id);
+	if (!ret)
+		ret = set_knobs(self->fd, self->slow_id, 0, 0, SLOW_MS, 0);
+	if (ret)
+		return ret;
+	w.id = self->slow_id;
+	kill(self->slow.pid, SIGKILL);
+	return log_wait(&self->log, &w, SLOW_MS / 3) ? 0 : -ETIME;
+}
+
+static int begin_slow_start(FIXTURE_DATA(isolation) *self, __u32 kind)
+{
+	struct want w = {
+		.what = MMUN_TEST_EV_START, .event = EV_UNMAP,
+		.start = self->addr, .end = self->addr + PAGE,
+	};
+	int ret;
+
+	if (kind == MMUN_TEST_INTERVAL)
+		ret = attach_interval(self->fd, self->slow.pid, self->addr,
+				      PAGE, &self->slow_id);
+	else
+		ret = attach_list(self->fd, self->slow.pid, &self->slow_id);
+	if (!ret)
+		ret = set_knobs(self->fd, self->slow_id, 0, SLOW_MS, 0, 0);
+	if (!ret)
+		ret = target_begin(&self->slow, SYS_munmap, self->addr, PAGE);
+	if (ret)
+		return ret;
+	w.id = self->slow_id;
+	return log_wait(&self->log, &w, SLOW_MS / 3) ? 0 : -ETIME;
+}
+
+/* what must have been over, had anybody waited for the slow one */
+static bool slow_exit_still_runs(FIXTURE_DATA(isolation) *self)
+{
+	return !waitid(P_PID, self->slow.pid, &(siginfo_t){}, WEXITED |
+		       WNOHANG | WNOWAIT) &&
+	       !target_ended(&self->slow, 0);
+}
+
+#define TIME(call) ({							\
+	__u64 __begin = now_ns();					\
+	EXPECT_EQ(0, call);						\
+	(int)((now_ns() - __begin) / 1000000);				\
+})
+
+#define EXPECT_UNDISTURBED(what, ms) do {				\
+	int __ms = (ms);						\
+	EXPECT_LE(0, __ms);						\
+	EXPECT_GT(UNDISTURBED_MS, __ms)					\
+		TH_LOG("%s took %d ms", what, __ms);			\
+} while (0)
+
+/*
+ * Each of them alone fits three times over into the time that the slow one
+ * takes; all of them fit too, and that they did is checked after them.
+ */
+#define EXPECT_OTHERS_UNDISTURBED() do {				\
+	EXPECT_UNDISTURBED("exit of a peer's process",			\
+			   target_time_exit(&self->peers));		\
+	EXPECT_UNDISTURBED("unregister of mmun",			\
+			   TIME(detach(self->fd, self->leave_id)));	\
+	EXPECT_UNDISTURBED("remove of mmun",				\
+			   TIME(detach(self->fd, self->interval_id)));	\
+	EXPECT_UNDISTURBED("exit of a process with mmun",		\
+			   target_time_exit(&self->ours));		\
+} while (0)
+
+TEST_F(isolation, c20_slow_list_release)
+{
+	ASSERT_EQ(0, begin_slow_release(self, MMUN_TEST_LIST));
+	EXPECT_OTHERS_UNDISTURBED();
+	EXPECT_TRUE(slow_exit_still_runs(self));
+}
+
+TEST_F(isolation, c20_slow_get_release)
+{
+	ASSERT_EQ(0, begin_slow_release(self, MMUN_TEST_GET));
+	EXPECT_OTHERS_UNDISTURBED();
+	EXPECT_TRUE(slow_exit_still_runs(self));
+}
+
+TEST_F(isolation, c20_slow_interval_release)
+{
+	ASSERT_EQ(0, begin_slow_release(self, MMUN_TEST_INTERVAL));
+	EXPECT_OTHERS_UNDISTURBED();
+	EXPECT_TRUE(slow_exit_still_runs(self));
+}
+
+TEST_F(isolation, c20_slow_list_start)
+{
+	ASSERT_EQ(0, begin_slow_start(self, MMUN_TEST_LIST));
+	EXPECT_OTHERS_UNDISTURBED();
+	EXPECT_FALSE(target_answered(&self->slow, 0));
+	EXPECT_EQ(0, target_reply(&self->slow, SLOW_MS + IN_TIME_MS));
+}
+
+TEST_F(isolation, c20_slow_invalidate)
+{
+	ASSERT_EQ(0, begin_slow_start(self, MMUN_TEST_INTERVAL));
+	EXPECT_OTHERS_UNDISTURBED();
+	EXPECT_FALSE(target_answered(&self->slow, 0));
+	EXPECT_EQ(0, target_reply(&self->slow, SLOW_MS + IN_TIME_MS));
+}
+
+/* the unregister of a driver that knows nothing of mmun */
+TEST_F(isolation, c20_peer_unregister_in_a_slow_release)
+{
+	ASSERT_EQ(0, begin_slow_release(self, MMUN_TEST_LIST));
+	EXPECT_UNDISTURBED("unregister of a peer",
+			   TIME(peer_detach(self->peer, self->peer_id)));
+	EXPECT_TRUE(slow_exit_still_runs(self));
+}
+
+TEST_F(isolation, c20_peer_unregister_in_a_slow_start)
+{
+	ASSERT_EQ(0, begin_slow_start(self, MMUN_TEST_LIST));
+	EXPECT_UNDISTURBED("unregister of a peer",
+			   TIME(peer_detach(self->peer, self->peer_id)));
+	EXPECT_FALSE(target_answered(&self->slow, 0));
+	EXPECT_EQ(0, target_reply(&self->slow, SLOW_MS + IN_TIME_MS));
+}
+
+/* a first subscription, and the last one's departure, likewise */
+TEST_F(isolation, c20_attach_elsewhere_in_a_slow_release)
+{
+	__u32 id;
+
+	ASSERT_EQ(0, peer_detach(self->peer, self->peer_id));
+	ASSERT_EQ(0, begin_slow_release(self, MMUN_TEST_LIST));
+	EXPECT_UNDISTURBED("first register",
+			   TIME(attach_list(self->fd, self->peers.pid, &id)));
+	EXPECT_UNDISTURBED("last unregister", TIME(detach(self->fd, id)));
+	EXPECT_TRUE(slow_exit_still_runs(self));
+}
+
+/* the other way round: a plain in-kernel driver is slow in its release */
+TEST_F(isolation, c20_slow_peer_release)
+{
+	struct mmun_peer_stats p;
+	__u32 id;
+
+	ASSERT_EQ(0, peer_list(self->peer, self->slow.pid, 0, SLOW_MS, &id));
+	kill(self->slow.pid, SIGKILL);
+	ASSERT_TRUE(WAIT_FOR(!peer_get_stats(self->peer, id, &p) &&
+			     p.releases, SLOW_MS / 3));
+	EXPECT_UNDISTURBED("exit of a process with mmun",
+			   target_time_exit(&self->ours));
+	EXPECT_TRUE(slow_exit_still_runs(self));
+}
+
+TEST_HARNESS_MAIN
