@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What people type. What kbuild compiles is in Kbuild; what runs in a test
+# guest is in scripts/.
+
+KREL ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KREL)/build
+PREFIX ?= /usr/local
+INSTALL_MOD_PATH ?= $(DESTDIR)
+CFLAGS ?= -O2 -Wall
+
+# The release that KDIR builds for, which need not be the running one.
+kdir-release = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
+kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
+moddir = updates/mmun
+headers = $(DESTDIR)$(PREFIX)/include/mmun
+
+all: modules
+
+# What the person sets on the command line reaches the scripts by itself; the
+# default of KDIR must not, so it is not exported.
+
+need-kdir:
+	@test -e $(KDIR)/Makefile || { \
+	echo "There are no kernel headers at $(KDIR)." >&2; \
+	echo "Install them (Debian: apt install linux-headers-$(KREL))" \
+	     "or pass KDIR=." >&2; \
+	exit 1; }
+
+modules: need-kdir
+	+$(kbuild) modules
+
+tools: tools/mmunctl
+
+tools/mmunctl: $(wildcard tools/*.[ch] include/uapi/linux/*.h)
+	$(CC) $(CFLAGS) -Iinclude/uapi -pthread $(LDFLAGS) \
+		-o $@ $(filter %.c,$^)
+
+# An empty CONFIG_MODULE_SIG_ALL: a distribution does not ship its signing key.
+# With DESTDIR this is a package's staging, and depmod is for its installation.
+install: modules tools
+	+$(kbuild) modules_install INSTALL_MOD_PATH=$(INSTALL_MOD_PATH) \
+		INSTALL_MOD_DIR=$(moddir) CONFIG_MODULE_SIG_ALL=
+	$(if $(DESTDIR),,depmod -b $(INSTALL_MOD_PATH)/ $(kdir-release))
+	install -D -m 755 tools/mmunctl $(DESTDIR)$(PREFIX)/sbin/mmunctl
+	install -d $(headers)/linux
+	install -m 644 include/linux/*.h include/uapi/linux/*.h $(headers)/linux
+	install -m 644 Module.symvers $(headers)/Module.symvers
+
+uninstall: need-kdir
+	rm -rf $(INSTALL_MOD_PATH)/lib/modules/$(kdir-release)/$(moddir)
+	$(if $(DESTDIR),,depmod -b $(INSTALL_MOD_PATH)/ $(kdir-release))
+	rm -f $(DESTDIR)$(PREFIX)/sbin/mmunctl
+	rm -rf $(headers)
+
+clean: need-kdir
+	+$(kbuild) clean
+	rm -f tools/mmunctl test/first_driver.c
+
+demo:
+	@scripts/demo
+
+check:
+	@scripts/check
+
+guest:
+	@scripts/suites
+
+bench:
+	@scripts/bench
+
+lint:
+	@scripts/lint
+
+selftest:
+	@scripts/selftest.sh
+
+help:
+	@echo 'Build and use, on this machine:'
+	@echo '  make             build mmun.ko and test/mmun_test.ko'
+	@echo '  make tools       build tools/mmunctl'
+	@echo '  make install     modules, mmunctl and headers (DESTDIR=, PREFIX=)'
+	@echo '  make uninstall   remove what install put there'
+	@echo '  make clean       remove what was built in the tree'
+	@echo
+	@echo 'In a QEMU guest with a stock kernel; nothing of this machine is touched:'
+	@echo '  make demo        a real process, watched through mmun'
+	@echo '  make check       every test, on every kernel'
+	@echo '  make guest       the suites in the guest only (TESTS=t_list,t_get,...)'
+	@echo '  make bench       print what registration costs'
+	@echo '  make lint        sparse, W=1, checkpatch and shellcheck only'
+	@echo '  make selftest    test the runner itself'
+	@echo
+	@echo 'Choices:'
+	@echo '  KDIR=DIR           kernel headers or build tree to build against'
+	@echo '  KERNEL=6.12|6.1    one stock kernel for the guest'
+	@echo '  KERNEL_IMAGE=FILE  with KDIR=, your own kernel for the guest'
+	@echo '  MMUN_ACCEL=tcg|kvm how the guest runs (default: kvm where it works)'
+	@echo '  MMUN_CACHE=DIR     kernels, builds and logs'
+	@echo '                     (default: $${XDG_CACHE_HOME:-~/.cache}/mmun)'
+	@echo '  V=1                show the guest as it talks'
+
+.PHONY: all need-kdir modules tools install uninstall clean
+.PHONY: demo check guest bench lint selftest help

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Build a copy of the tree for one kernel, in the cache: what is built in the
+# tree, and for which kernel, does not matter here and is not disturbed.
+
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+
+# build_tree V [demo|quick]: copy, then modules and programs, with every warning;
+# demo and quick do without warnings, and a demo without tests. Leaves
+# build/V/{src,root,log}; 1 if something did not compile.
+build_tree() {
+	local dir=$CACHE/build/$1 t name make failed=0
+	local src=$dir/src root=$dir/root
+
+	rm -rf "$dir"
+	mkdir -p "$src" "$root/modules" "$root/tests" "$root/bin"
+	cp -a "$TOP"/Kbuild "$TOP"/*.[ch] "$TOP"/include "$TOP"/test "$TOP"/tools "$src" ||
+		return 1
+	find "$src" \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete
+	rm -f "$src/test/first_driver.c"
+	readme_example >"$src/test/first_driver.c"
+	[ -s "$src/test/first_driver.c" ] || rm -f "$src/test/first_driver.c"
+
+	make=(make -C "$K_BUILD" "M=$src" -j"$(nproc)")
+	[ "${2:-}" = demo ] || make+=(MMUN_CHECK=m)
+	[ -n "${2:-}" ] || make+=(W=1 C=2 CHECK=sparse)
+	if ! "${make[@]}" modules >"$dir/log" 2>&1; then
+		# An example that does not compile must not keep the rest from a test.
+		rm "$src/test/first_driver.c" 2>/dev/null || return 1
+		"${make[@]}" modules >>"$dir/log" 2>&1 || return 1
+		failed=1
+	fi
+	for name in mmun mmun_test mmun_peer first_driver; do
+		for t in "$src/$name.ko" "$src/test/$name.ko"; do
+			[ -e "$t" ] || continue
+			cp "$t" "$root/modules/"
+			strip --strip-debug "$root/modules/$name.ko"
+			[ $name = first_driver ] || printf '%s ' $name
+		done
+	done >"$root/modules/order"
+
+	build_program "$root/bin/mmunctl" "$src"/tools/*.c || failed=1
+	for t in "$src"/test/demo_*.c; do
+		[ ! -e "$t" ] || build_program "$root/bin/$(basename "$t" .c)" "$t" || failed=1
+	done
+	[ "${2:-}" != demo ] || return $failed
+	for t in "$src"/test/[tb]_*.c; do
+		[ ! -e "$t" ] || build_program "$root/tests/$(basename "$t" .c)" "$t" || failed=1
+	done
+	for t in "$src"/test/*.sh; do
+		[ ! -e "$t" ] || install -m 755 "$t" "$root/tests/$(basename "$t" .sh)"
+	done
+	(cd "$root/tests" && ls) | grep -v '^b_' >"$dir/check"
+	(cd "$root/tests" && ls) | grep '^b_' >"$dir/bench"
+	mv "$dir/check" "$dir/bench" "$root/tests/"
+	return $failed
+}
+
+# build_program OUTPUT SOURCE...: for the guest, whose only library is the kernel
+build_program() {
+	local output=$1 dir=${1%/root/*}
+
+	shift
+	gcc -O2 -Wall -Werror -static -pthread \
+		-I"$CACHE/kselftest/tools/testing/selftests" \
+		-I"$dir/src/include/uapi" -o "$output" "$@" >>"$dir/log" 2>&1 &&
+		strip "$output"
+}
+
+# The one C block of README.md that is a whole module.
+readme_example() {
+	[ -e "$TOP/README.md" ] || return 0
+	awk '/^```c$/ { on = 1; text = ""; next }
+	     /^```$/ { if (on && text ~ /MODULE_LICENSE/) printf "%s", text; on = 0 }
+	     on { text = text $0 "\n" }' "$TOP/README.md"
+}
+
+# make_image ROOT OUTPUT: a guest that runs ROOT/tests with ROOT/modules
+make_image() {
+	mkdir -p "$1/bin"
+	install -m 755 "$CACHE/busybox" "$TOP/scripts/init" "$1/bin/" || exit 3
+	mv "$1/bin/init" "$1/init"
+	ln -sf busybox "$1/bin/sh"
+	(cd "$1" && find . | cpio -o -H newc --owner=0:0 --quiet) | gzip -1 >"$2" || exit 3
+}
+
+# prepare V: everything to build for V and to boot it, or the third ending
+prepare() {
+	need_build
+	need_guest
+	use_kernel "$1"
+	fetch_kselftest
+	fetch_busybox
+}
+
+# build_or_show V [demo|quick]: build and pack; say what failed. A program that
+# does not compile fails the build, and the guest still runs the others.
+build_or_show() {
+	local code=0
+
+	say "building for Linux $1 ..."
+	if ! build_tree "$@"; then
+		grep -aE -A3 'error:|undefined|^make.*\*\*\*' "$CACHE/build/$1/log" | head -n 20 >&2
+		say "the build for $1 failed; its log is build/$1/log in the cache."
+		code=1
+	fi
+	[ ! -s "$CACHE/build/$1/root/modules/order" ] ||
+		make_image "$CACHE/build/$1/root" "$CACHE/build/$1/initramfs"
+	return $code
+}

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034
+#
+# What every script here shares. Three endings, everywhere:
+#   1  a test failed
+#   2  the guest was lost: panic, hang, silence, out of time
+#   3  this host could not run it
+#
+# The cache, outside the tree:
+#   kernels/V/   release, image, modules, build (headers), unpacked
+#   kselftest/   the harness and checkpatch of the kernel source package
+#   busybox      a static one
+#   accel        what the KVM probe found
+#   build/V/     a copy of the tree, built for one kernel
+#   logs/        what the last runs said
+
+set -u
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+CACHE=${MMUN_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/mmun}
+STOCK="6.12 6.1"
+export LC_ALL=C
+
+say() { echo "mmun: $*" >&2; }
+
+die() { say "$*"; exit 3; }
+
+mkdir -p "$CACHE/kernels" "$CACHE/build" "$CACHE/logs" ||
+	die "cannot make the cache directory $CACHE; set MMUN_CACHE to one that can be written."
+
+# One run at a time: two would build in the same directories.
+lock_cache() {
+	exec 9>"$CACHE/lock"
+	flock -n 9 && return
+	say "waiting for another run to finish ..."
+	flock 9
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+# apt_try COMMAND...: once with the package lists as they are, once with fresh.
+apt_try() {
+	"$@" >>"$CACHE/logs/apt.log" 2>&1 && return
+	say "refreshing the package lists ..."
+	as_root apt-get update >>"$CACHE/logs/apt.log" 2>&1
+	"$@" >>"$CACHE/logs/apt.log" 2>&1
+}
+
+# need WHAT:PACKAGE...: WHAT is a command, or a file if it has a slash.
+need() {
+	local pair what missing=()
+
+	for pair; do
+		what=${pair%:*}
+		case $what in
+		*/*) [ -e "$what" ] ;;
+		*) command -v "$what" >/dev/null ;;
+		esac || missing+=("${pair##*:}")
+	done
+	[ ${#missing[@]} = 0 ] && return
+	command -v apt-get >/dev/null ||
+		die "please install: ${missing[*]} (there is no apt-get here to do it)."
+	if [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then
+		die "please install, as root: apt-get install ${missing[*]}"
+	fi
+	say "installing ${missing[*]} ..."
+	apt_try as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy \
+		--no-install-recommends "${missing[@]}" ||
+		die "apt could not install ${missing[*]}; the end of $CACHE/logs/apt.log says why."
+}
+
+need_build() {
+	local libc
+
+	libc=/usr/lib/$(uname -m)-linux-gnu
+	need gcc:gcc make:make "$libc/libc.a:libc6-dev" xz:xz-utils cpio:cpio \
+		depmod:kmod "$libc/libelf.so.1:libelf1" "$libc/libcrypto.so.3:libssl3"
+}
+
+need_guest() { need qemu-system-x86_64:qemu-system-x86; }
+
+# unpack DIR PACKAGE[=VERSION]...
+unpack() {
+	local dir=$1 tmp p
+
+	shift
+	tmp=$(mktemp -d "$CACHE/fetch.XXXXXX") || die "no room in $CACHE."
+	for p; do
+		say "downloading ${p%%=*} ..."
+		(cd "$tmp" && apt_try apt-get download "$p") || {
+			rm -rf "$tmp"
+			die "apt could not download $p; the end of $CACHE/logs/apt.log says why."
+		}
+	done
+	for p in "$tmp"/*.deb; do
+		dpkg-deb -x "$p" "$dir" || die "cannot unpack ${p##*/}."
+	done
+	rm -rf "$tmp"
+}
+
+# depends PACKAGE[=VERSION] PATTERN: its dependencies that match, as name=version
+depends() {
+	apt-cache show --no-all-versions "$1" 2>/dev/null |
+		sed -n 's/^Depends: //p' | tr ',|' '\n' |
+		sed -n 's/^ *\([^ ]*\) *(= *\([^)]*\)).*/\1=\2/p; s/^ *\([^ =]*\)\( (>=.*\)\{0,1\}$/\1/p' |
+		grep -E -m1 "$2"
+}
+
+# fetch_kernel V: Debian's stock image V, and the headers of exactly that build
+fetch_kernel() {
+	local dir=$CACHE/kernels/$1 meta image headers common kbuild release tmp
+
+	[ -e "$dir/release" ] && return
+	command -v apt-get >/dev/null ||
+		die "the stock kernels come through apt; pass KDIR= and KERNEL_IMAGE= to use your own."
+	case $1 in
+	6.12) meta=linux-image-6.12-amd64 ;;
+	6.1) meta=linux-image-amd64 ;;
+	*) die "KERNEL=$1 is none of: $STOCK" ;;
+	esac
+	image=$(depends "$meta" "^linux-image-${1//./\\.}\\.") || {
+		say "refreshing the package lists ..."
+		as_root apt-get update >>"$CACHE/logs/apt.log" 2>&1
+		image=$(depends "$meta" "^linux-image-${1//./\\.}\\.")
+	} || die "apt knows no $meta of $1; Debian 12 has it in its security suite."
+	release=${image%%=*}
+	release=${release#linux-image-}
+	headers=linux-headers-$release=${image##*=}
+	common=$(depends "$headers" "^linux-headers-.*-common") ||
+		die "apt has $image but no headers of that version."
+	kbuild=$(depends "$headers" "^linux-kbuild-")
+	tmp=$dir.new
+	rm -rf "$tmp"
+	unpack "$tmp" "$image" "$headers" "$common" "${kbuild:?}"
+	# Unpacked, not installed: the makefile must include its neighbour. The
+	# vmlinux is there for BTF only, which would need one more tool.
+	sed -i "s|/usr/src/|\$(dir \$(lastword \$(MAKEFILE_LIST)))../|" \
+		"$tmp/usr/src/linux-headers-$release/Makefile"
+	rm -f "$tmp/usr/src/linux-headers-$release/vmlinux"
+	ln -s "boot/vmlinuz-$release" "$tmp/image"
+	ln -s "usr/src/linux-headers-$release" "$tmp/build"
+	echo "$release" >"$tmp/release"
+	rm -rf "$dir"
+	mv "$tmp" "$dir"
+}
+
+# use_kernel V: sets K_BUILD and K_IMAGE; "own" means the person's
+use_kernel() {
+	if [ "$1" = own ]; then
+		[ -e "${KDIR:-}/Makefile" ] || die "your own kernel needs both: KDIR=${KDIR:-} has no kernel Makefile."
+		[ -r "${KERNEL_IMAGE:-}" ] || die "your own kernel needs both: KERNEL_IMAGE=${KERNEL_IMAGE:-} cannot be read."
+		K_BUILD=$KDIR
+		K_IMAGE=$KERNEL_IMAGE
+		return
+	fi
+	fetch_kernel "$1"
+	K_BUILD=$CACHE/kernels/$1/build
+	K_IMAGE=$CACHE/kernels/$1/image
+	need "$(sed -n 's/.*CROSS_COMPILE)\(gcc-[0-9]*\).*/\1:\1/p' "$K_BUILD/.kernelvariables" | head -n 1)"
+}
+
+# Which kernels the person wants: their own, one, or all that are supported.
+kernels() {
+	if [ -n "${KDIR:-}${KERNEL_IMAGE:-}" ]; then
+		echo own
+	else
+		echo "${KERNEL:-$STOCK}"
+	fi
+}
+
+# The harness and checkpatch belong to the kernel: taken from it, not copied.
+fetch_kselftest() {
+	local dir=$CACHE/kselftest src=linux-source-6.12 tmp tarball
+
+	[ -e "$dir/scripts/checkpatch.pl" ] && return
+	tmp=$CACHE/kselftest.new
+	rm -rf "$tmp"
+	mkdir -p "$tmp"
+	tarball=/usr/src/$src.tar.xz
+	if [ ! -r "$tarball" ]; then
+		unpack "$tmp" "$src"
+		tarball=$tmp$tarball
+	fi
+	say "unpacking the test harness from $src ..."
+	tar -C "$tmp" -xJf "$tarball" --strip-components=1 --wildcards \
+		"$src/tools/testing/selftests/kselftest*.h" \
+		"$src/scripts/checkpatch.pl" "$src/scripts/spelling.txt" \
+		"$src/scripts/const_structs.checkpatch" ||
+		die "cannot unpack $tarball."
+	rm -rf "${tmp:?}/usr" "$dir"
+	mv "$tmp" "$dir"
+}
+
+fetch_busybox() {
+	[ -x "$CACHE/busybox" ] && return
+	unpack "$CACHE/busybox.new" busybox-static
+	find "$CACHE/busybox.new" -name busybox -type f -exec mv {} "$CACHE/busybox" \;
+	rm -rf "$CACHE/busybox.new"
+}

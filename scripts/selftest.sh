@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The runner's own test: golden logs through the scanner, and real guests that
+# fail in every way a guest can. TAP on stdout.
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/build.sh
+. "$TOP/scripts/build.sh"
+
+[ -n "${MMUN_LOCKED:-}" ] || lock_cache
+kernel=$(kernels)
+kernel=${kernel%% *}
+prepare "$kernel"
+work=$(mktemp -d "$CACHE/selftest.XXXXXX") || exit 3
+trap 'rm -rf "$work"' EXIT
+
+count=0 failed=0
+# ok WHAT GOT WANTED [OUTPUT]
+ok() {
+	count=$((count + 1))
+	if [ "$2" = "$3" ]; then
+		echo "ok $count $1"
+	else
+		[ ! -s "${4:-}" ] || sed 's/^/# /' "$4"
+		echo "not ok $count $1 (got $2, not $3)"
+		failed=1
+	fi
+}
+
+# A guest with one suite, "case", which is the shell text on stdin, and MODULES.
+# guest NAME CODE SAYING MODULES [OPTION...] [-- KERNEL ARG...]: boots it, wants
+# that ending, for that reason.
+guest() {
+	local name=$1 want=$2 saying=$3 modules=$4 m code root=$work/root
+
+	shift 4
+	rm -rf "$root"
+	mkdir -p "$root/tests" "$root/modules"
+	{ echo '#!/bin/sh'; cat; } >"$root/tests/case"
+	chmod 755 "$root/tests/case"
+	echo case >"$root/tests/check"
+	for m in $modules; do
+		find -L "$CACHE/kernels/$kernel/"{lib,usr/lib}/modules -name "$m.ko*" \
+			-exec cp {} "$root/modules/" \; 2>/dev/null
+		xz -dq "$root/modules/$m.ko.xz" 2>/dev/null
+	done
+	if [ "$modules" = tun ] && [ ! -e "$root/modules/tun.ko" ]; then
+		count=$((count + 1))
+		echo "ok $count guest: $name # SKIP this kernel has no tun module at hand"
+		return
+	fi
+	echo "$modules" >"$root/modules/order"
+	make_image "$root" "$work/initramfs"
+	"$TOP/scripts/guest" -l self -t 60 -k "${image:-$K_IMAGE}" -i "$work/initramfs" \
+		-o "$work/out" "$@" >"$work/said" 2>&1
+	code=$?
+	grep -q "$saying" "$work/said" || code="$code without '$saying'"
+	ok "guest: $name" "$code" "$want" "$work/said"
+}
+
+bad=("$TOP"/scripts/golden/bad/*.log)
+good=("$TOP"/scripts/golden/good/*.log)
+echo "TAP version 13"
+echo "1..$((${#bad[@]} + ${#good[@]} + 16))"
+for f in "${bad[@]}"; do
+	"$TOP/scripts/scan-log" "$f" >/dev/null
+	ok "scanner flags ${f##*/}" $? 1
+done
+for f in "${good[@]}"; do
+	"$TOP/scripts/scan-log" "$f" >"$work/said"
+	ok "scanner passes ${f##*/}" $? 0 "$work/said"
+done
+
+guest "a good run passes" 0 "1 passed, 0 failed, 1 skipped" "" <<<'echo 1..2; echo ok 1 a; echo "ok 2 b # SKIP no b"'
+ok "guest: a good run is counted" "$(cat "$work/out/totals")" "3 0 1"
+guest "a failed test" 1 "not ok 2 b" "" <<<'echo 1..2; echo ok 1 a; echo not ok 2 b; exit 1'
+guest "a failed test that exits 0" 1 "not ok 1 b" "" <<<'echo 1..1; echo not ok 1 b'
+guest "fewer results than planned" 1 "1 of 3 planned" "" <<<'echo 1..3; echo ok 1 a; echo ok 2 b'
+guest "no test at all" 1 "no test reported" "" <<<'echo hello'
+guest "an exit code without a failed test" 1 "exit code 3" "" <<<'echo 1..1; echo ok 1 a; exit 3'
+guest "a suite out of time" 1 "exit code 143" "" -- MMUN_LIMIT=2 <<<'echo 1..1; echo ok 1 a; sleep 100'
+guest "a KASAN line" 1 "badness" "" <<'END'
+echo "BUG: KASAN: slab-use-after-free in mmun_x+0x1/0x2" >/dev/kmsg
+echo 1..1; echo ok 1 a
+END
+guest "a lockdep line" 1 "badness" "" <<'END'
+echo "WARNING: possible circular locking dependency detected" >/dev/kmsg
+echo 1..1; echo ok 1 a
+END
+guest "an object that was not destroyed" 1 "not ok 1 tun unloads" "tun" <<'END'
+mknod /tmp/tun c 10 200
+sleep 1000 </tmp/tun &
+echo 1..1; echo ok 1 a
+END
+guest "a module that is not there" 1 "modules did not come up" "nothing" <<<'echo 1..1; echo ok 1 a'
+guest "a panic" 2 "the kernel panicked" "" <<<'echo 1..1; echo ok 1 a; echo c >/proc/sysrq-trigger'
+guest "silence" 2 "silent for 8 s" "" -s 8 <<<'echo 1..1; echo ok 1 a; sleep 1000'
+guest "a hang" 2 "out of time after 12 s" "" -t 12 <<<'echo 1..1; while :; do echo "# still here"; sleep 1; done'
+image=$TOP/README.md guest "no kernel" 3 "QEMU could not run" "" </dev/null
+exit $failed
