@@ -25,8 +25,9 @@
  * The walker is known, so a subscriber may unregister from inside ->release: it
  * does not wait for itself. Its own walk is mended instead: next steps over
  * what is unlinked (also by others, whose next pointers lead to what we unlink
- * and free), and cur says that what is being called is gone. In the other
- * callbacks two tasks could wait for each other's walk; there, put works.
+ * and free), and cur says that what is being called is gone. Only the mm's exit
+ * calls ->release in a walk, so it waits for nobody who waits for it. In the
+ * other callbacks two tasks could wait for each other's walk; there, put works.
  *
  * Put does not wait. Its notifier becomes a zombie, which the last walk that
  * could see it hands to a worker (free_ready()).
@@ -303,20 +304,26 @@ void mmun_list_end(struct mmun_subscriptions *subs, struct mmun_walk *walk,
 			call_end(mn, range);
 }
 
-/* No start of @mn succeeds unseen from now on; note and pin what is due. */
-static void stop_hearing(struct mmun_subscriptions *subs,
-			 struct mmun_notifier *mn)
+/*
+ * No start of @mn succeeds unseen from now on. Returns the slots whose ends are
+ * due, pinned; tell_owed_ends() is to follow.
+ */
+static unsigned long stop_hearing(struct mmun_subscriptions *subs,
+				  struct mmun_notifier *mn)
 	__must_hold(&subs->lock)
 {
-	WRITE_ONCE(mn->left, true);		/* [D] */
-	smp_mb();				/* [E] */
-	mn->owed = READ_ONCE(mn->heard);	/* [F] */
-	mmun_range_pin(subs, mn->owed);
+	unsigned long owed;
+
+	WRITE_ONCE(mn->left, true);	/* [D] */
+	smp_mb();			/* [E] */
+	owed = READ_ONCE(mn->heard);	/* [F] */
+	mmun_range_pin(subs, owed);
+	return owed;
 }
 
 /* [G] Tell a subscriber that has left the ends that were due then. */
 static void tell_owed_ends(struct mmun_subscriptions *subs,
-			   struct mmun_notifier *mn)
+			   struct mmun_notifier *mn, unsigned long owed)
 {
 	const struct mmun_notifier_range everything = {
 		.mm = subs->mm,
@@ -325,7 +332,6 @@ static void tell_owed_ends(struct mmun_subscriptions *subs,
 		.flags = MMUN_NOTIFIER_RANGE_BLOCKABLE,
 		.event = MMUN_NOTIFY_CLEAR,
 	};
-	unsigned long owed = mn->owed;
 	struct mmun_walk walk;
 	unsigned int slot;
 
@@ -366,6 +372,7 @@ void mmun_list_release(struct mmun_subscriptions *subs)
 {
 	struct mmun_notifier *mn;
 	struct mmun_walk walk;
+	unsigned long owed;
 	bool claimed;
 
 	mmun_walk_enter(&walk);
@@ -380,9 +387,9 @@ void mmun_list_release(struct mmun_subscriptions *subs)
 		/* It may have unregistered in its release, or been put. */
 		if (!claimed || !walk.cur || mn->unlinked)
 			continue;
-		stop_hearing(subs, mn);
+		owed = stop_hearing(subs, mn);
 		mmun_unlock(subs);
-		tell_owed_ends(subs, mn);
+		tell_owed_ends(subs, mn, owed);
 		mmun_lock(subs);
 	}
 	mmun_walk_end(subs, &walk);
@@ -587,6 +594,7 @@ static struct mmun_notifier *link_notifier(struct mmun_notifier *mn,
 static int register_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
 			     bool mmap_locked)
 {
+	mmun_might_wait();
 	mn->got = false;
 	return PTR_ERR_OR_ZERO(link_notifier(mn, mm, mmap_locked));
 }
@@ -597,21 +605,23 @@ static int register_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
  * @mm: the address space
  *
  * Every range that begins after the return is heard, and none that it was not
- * told of is in flight then: those that were are waited for. The first subscription of a mm costs
- * what the kernel's own core costs for each; the others do not depend on the
+ * told of is in flight then: those that were are waited for.
+ *
+ * The first subscription of a mm attaches an interval and a list notifier of the
+ * kernel's, each under all locks of the mm. The others do not depend on the
  * number of VMAs (but the first with young operations, and the first with
- * arch_invalidate_secondary_tlbs, attach one notifier of the kernel's each).
+ * arch_invalidate_secondary_tlbs, attach one more each).
  *
  * Context: process context, may sleep. The caller holds mm_users (it is
- * current->mm, or got by get_task_mm()) and not the mmap lock. Takes a
- * reference on the mm_struct (mm_count). Pairs with
+ * current->mm, or got by get_task_mm()), not the mmap lock, and no lock that a
+ * callback takes. Takes a reference on the mm_struct (mm_count). Pairs with
  * mmun_notifier_unregister() or mmun_notifier_unregister_no_release().
  *
  * Return: 0, or
  * * -ESRCH: nobody uses the address space any more
  * * -ENOMEM: no memory
- * * -EINTR: a fatal signal is pending, or the task is being stopped or frozen;
- *   other signals do not interrupt
+ * * -EINTR: a fatal signal is pending, or the task is being stopped or frozen or
+ *   has task work (io_uring) to do; other signals do not interrupt
  * * -EBUSY: the first subscription of the mm, and a range of the kernel's did
  *   not end in time
  */
@@ -663,8 +673,9 @@ static struct mmun_notifier *get_existing(const struct mmun_notifier_ops *ops,
  * makes one with ops->alloc_notifier(). While the caller has it, its mm field
  * is valid and may be tried with mmget_not_zero().
  *
- * Context: process context, may sleep. The caller holds mm_users and the mmap
- * lock for writing. Pairs with mmun_notifier_put().
+ * Context: process context, may sleep. The caller holds mm_users, the mmap lock
+ * for writing, and no lock that a callback takes. Pairs with
+ * mmun_notifier_put().
  *
  * Return: the subscription, or ERR_PTR() of
  * * what ops->alloc_notifier() returned (-ENOMEM if that is NULL)
@@ -678,6 +689,7 @@ mmun_notifier_get_locked(const struct mmun_notifier_ops *ops,
 	struct mmun_notifier *mn, *linked;
 
 	mmap_assert_write_locked(mm);
+	mmun_might_wait();
 
 	mn = get_existing(ops, mm);
 	if (mn)
@@ -715,6 +727,7 @@ struct mmun_notifier *mmun_notifier_get(const struct mmun_notifier_ops *ops,
 	struct mmun_notifier *mn;
 
 	might_lock(&mm->mmap_lock);
+	mmun_might_wait();
 
 	mn = get_existing(ops, mm);
 	if (mn)
@@ -775,6 +788,7 @@ void mmun_notifier_unregister(struct mmun_notifier *mn, struct mm_struct *mm)
 {
 	struct mmun_subscriptions *subs = mn->subs;
 	struct mmun_walk walk;
+	unsigned long owed;
 	u64 gen;
 
 	might_sleep();
@@ -782,21 +796,24 @@ void mmun_notifier_unregister(struct mmun_notifier *mn, struct mm_struct *mm)
 	mmun_walk_enter(&walk);
 	mmun_lock(subs);
 	if (claim_release(mn) && mn->ops->release) {
-		/* The mm's exit waits for this: mmun_range_release(). */
+		/*
+		 * The mm's exit waits for this: mmun_range_release(). It is not
+		 * a walk: two tasks here whose releases unregister others would
+		 * wait for each other.
+		 */
 		subs->releasing++;
-		mmun_walk_begin(subs, &walk);
 		mmun_unlock(subs);
 		mn->ops->release(mn, mm);
 		mmun_lock(subs);
 		subs->releasing--;
-		mmun_walk_end(subs, &walk);
+		mmun_wake(subs);
 	}
 	gen = unlink_notifier(subs, mn);
-	stop_hearing(subs, mn);
+	owed = stop_hearing(subs, mn);
 	mmun_unlock(subs);
 	mmun_walk_leave(&walk);
 
-	tell_owed_ends(subs, mn);
+	tell_owed_ends(subs, mn, owed);
 
 	mmun_lock(subs);
 	mmun_wait(subs, !walked_by_others(subs, gen));
@@ -824,14 +841,15 @@ void mmun_notifier_unregister_no_release(struct mmun_notifier *mn,
 					 struct mm_struct *mm)
 {
 	struct mmun_subscriptions *subs = mn->subs;
+	unsigned long owed;
 
 	mmun_lock(subs);
 	claim_release(mn);
 	unlink_notifier(subs, mn);
-	stop_hearing(subs, mn);
+	owed = stop_hearing(subs, mn);
 	mmun_unlock(subs);
 
-	tell_owed_ends(subs, mn);
+	tell_owed_ends(subs, mn, owed);
 	mmun_subscriptions_put(subs);
 	mmdrop(mm);
 }
@@ -853,7 +871,7 @@ static void free_worker(struct work_struct *work)
 		subs = mn->subs;
 		mm = mn->mm;
 		phase = mn->phase;
-		tell_owed_ends(subs, mn);
+		tell_owed_ends(subs, mn, mn->owed);
 
 		/* What the kernel's core gives it: a softirq-like context. */
 		local_bh_disable();
@@ -867,6 +885,7 @@ static void free_worker(struct work_struct *work)
 		frees_pending[phase]--;
 		raw_spin_unlock(&free_lock);
 		wake_up_all(&free_wait);
+		cond_resched();
 
 		raw_spin_lock(&free_lock);
 	}
@@ -908,7 +927,7 @@ void mmun_notifier_put(struct mmun_notifier *mn)
 
 	claim_release(mn);
 	mn->walks_until = unlink_notifier(subs, mn);
-	stop_hearing(subs, mn);
+	mn->owed = stop_hearing(subs, mn);
 	list_add_tail(&mn->zombie, &subs->zombies);
 	raw_spin_lock(&free_lock);
 	mn->phase = free_phase;

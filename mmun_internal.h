@@ -26,12 +26,12 @@
  *   free_lock (core)		the notifiers that are ready to be freed; raw
  *   shim_lock (shim)		changes of the table of mms
  *
- * subs->lock and free_lock are raw spinlocks, held for a bounded number of
- * steps and never around a callback: they are taken in ranges that may not
- * block, where on PREEMPT_RT a spinlock_t would sleep. For the same reason the
- * sleepers here wait on a list of their own under subs->lock (mmun_wait()):
- * the lock of a wait_queue_head_t is a spinlock_t. None of them is ever taken
- * in an interrupt.
+ * subs->lock and free_lock are raw spinlocks, held for a few steps (to find a
+ * notifier of get: one for each subscriber) and never around a callback. They
+ * are taken in ranges that may not block, where on PREEMPT_RT a spinlock_t would
+ * sleep. For the same reason the sleepers here wait on a list of their own under
+ * subs->lock (mmun_wait()): the lock of a wait_queue_head_t is a spinlock_t.
+ * None of them is ever taken in an interrupt.
  *
  * Lifetimes.
  *
@@ -170,6 +170,7 @@ int mmun_core_init(void);
 void mmun_core_exit(void);
 
 /* mmun_itree.c */
+void mmun_might_wait(void);
 int mmun_itree_start(struct mmun_subscriptions *subs,
 		     const struct mmun_notifier_range *range,
 		     unsigned long cur_seq);

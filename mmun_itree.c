@@ -54,7 +54,7 @@ struct lockdep_map mmun_range_start_map = {
  * For those who sleep until a callback is done: no lock that a callback takes
  * may be held.
  */
-static void might_wait_for_range(void)
+void mmun_might_wait(void)
 {
 	might_sleep();
 #ifdef CONFIG_LOCKDEP
@@ -183,7 +183,7 @@ mmun_interval_read_begin(struct mmun_interval_notifier *interval_sub)
 	bool waited = false;
 	unsigned long seq;
 
-	might_wait_for_range();
+	mmun_might_wait();
 
 	mmun_lock(subs);
 	for (;;) {
@@ -271,7 +271,7 @@ static int insert(struct mmun_interval_notifier *sub, struct mm_struct *mm,
  * * -EOVERFLOW: @length is zero, or the end is beyond ULONG_MAX
  * * -ESRCH: nobody uses the address space any more
  * * -ENOMEM: no memory for the first subscription of the mm
- * * -EINTR: a fatal signal is pending, or the task is being stopped or frozen
+ * * -EINTR: as mmun_notifier_register()
  * * -EBUSY: the first subscription of the mm, and a range of the kernel's did
  *   not end in time
  */
@@ -325,7 +325,7 @@ void mmun_interval_notifier_remove(struct mmun_interval_notifier *interval_sub)
 	struct mmun_subscriptions *subs = interval_sub->subs;
 	struct mm_struct *mm = interval_sub->mm;
 
-	might_wait_for_range();
+	mmun_might_wait();
 
 	mmun_lock(subs);
 	/* No invalidation calls it from now on; those that do are waited for. */

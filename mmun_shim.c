@@ -54,7 +54,8 @@
  * two. Where it does not, the interval is abandoned: its memory is never given
  * back, but nothing hangs. (A range of another task that lasts from before the
  * release to after it looks the same, and costs the same. And a mm that is spoilt
- * in the instant between the look and the removal does hang the worker.)
+ * between the look and the end of the removal, which waits for the ranges that
+ * are in flight, does hang the worker and then rmmod.)
  */
 
 #include <linux/hashtable.h>

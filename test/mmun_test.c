@@ -34,6 +34,9 @@
  * and what the subscription believes to be open is open at least that long.
  * Nothing is allocated in a callback, so the set is bounded; ranges beyond it
  * are only counted, and nobody can join until their number is back to zero.
+ * (mmun tells the end of a range for which its own table had no room as the end
+ * of everything, if the mm exits in the middle: such an end matches nothing, and
+ * who joined meanwhile hears it too.)
  * Nothing that was ever told is wrong for it.
  *
  * Locks. Callbacks come with page table locks held, or in ranges where nobody

@@ -156,7 +156,7 @@ struct mmun_notifier {
 	struct hlist_node hlist;
 	struct mmun_subscriptions *subs;
 	unsigned long heard;		/* slots whose end it is owed */
-	unsigned long owed;		/* of them, those due when it left */
+	unsigned long owed;		/* of them, those due when it was put */
 	unsigned long joined_seq;	/* the newest range before it joined */
 	unsigned int heard_overflow;	/* the same for ranges without a slot */
 	unsigned int users;
