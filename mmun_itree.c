@@ -57,10 +57,8 @@ struct lockdep_map mmun_range_start_map = {
 void mmun_might_wait(void)
 {
 	might_sleep();
-#ifdef CONFIG_LOCKDEP
 	lock_map_acquire(&mmun_range_start_map);
 	lock_map_release(&mmun_range_start_map);
-#endif
 }
 
 /* The first interval from @node on that is not being removed. */

@@ -37,9 +37,7 @@
  * subscriber that left is still to be told of it (pins).
  */
 
-#include <linux/bitmap.h>
 #include <linux/bitops.h>
-#include <linux/slab.h>
 
 #include "mmun_internal.h"
 
@@ -257,15 +255,11 @@ int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
 	mmun_walk_begin(subs, &walk);
 	mmun_unlock(subs);
 
-#ifdef CONFIG_LOCKDEP
 	lock_map_acquire(&mmun_range_start_map);
-#endif
 	ret = mmun_itree_start(subs, told, cur_seq);
 	if (!ret)
 		ret = mmun_list_start(subs, &walk, told, slot);
-#ifdef CONFIG_LOCKDEP
 	lock_map_release(&mmun_range_start_map);
-#endif
 
 	mmun_lock(subs);
 	/* Only a range that may not block is refused, and that has a slot. */

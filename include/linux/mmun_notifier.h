@@ -105,8 +105,9 @@ mmun_notifier_range_blockable(const struct mmun_notifier_range *range)
  * @invalidate_range_start: from its return until invalidate_range_end no
  *	entry of the range may exist or come. May sleep if the range is
  *	blockable. Return: 0, or -EAGAIN in a range that is not blockable and
- *	would need it; a start that returns an error gets no end. An error in a
- *	blockable range is reported once and otherwise ignored.
+ *	would need it; a start that returns an error, or in which the last user
+ *	puts the subscription, gets no end. An error in a blockable range is
+ *	reported once and otherwise ignored.
  * @invalidate_range_end: the range has been changed. Should be short: a
  *	subscriber who sleeps here delays users of the kernel's own notifier.
  * @arch_invalidate_secondary_tlbs: flush the TLB of a device that walks the
