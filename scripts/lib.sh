@@ -8,7 +8,9 @@
 #
 # The cache, outside the tree:
 #   kernels/V/   release, image, modules, build (headers), unpacked
-#   kselftest/   the harness and checkpatch of the kernel source package
+#   kernels/V-F/ a test kernel, built: see kernels.sh
+#   kselftest/   the harness, kunit.py, checkpatch and the coccinelle scripts of
+#                the kernel source package
 #   busybox      a static one
 #   accel        what the KVM probe found
 #   build/V/     a copy of the tree, built for one kernel
@@ -19,6 +21,8 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${MMUN_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/mmun}
 STOCK="6.12 6.1"
 export LC_ALL=C
+# shellcheck source=scripts/kernels.sh
+. "$TOP/scripts/kernels.sh"
 
 say() { echo "mmun: $*" >&2; }
 
@@ -145,7 +149,8 @@ fetch_kernel() {
 	mv "$tmp" "$dir"
 }
 
-# use_kernel V: sets K_BUILD and K_IMAGE; "own" means the person's
+# use_kernel V: sets K_BUILD and K_IMAGE; "own" means the person's, and V-FLAVOUR
+# a test kernel
 use_kernel() {
 	if [ "$1" = own ]; then
 		[ -e "${KDIR:-}/Makefile" ] || die "your own kernel needs both: KDIR=${KDIR:-} has no kernel Makefile."
@@ -154,9 +159,12 @@ use_kernel() {
 		K_IMAGE=$KERNEL_IMAGE
 		return
 	fi
-	fetch_kernel "$1"
 	K_BUILD=$CACHE/kernels/$1/build
 	K_IMAGE=$CACHE/kernels/$1/image
+	case $1 in
+	*-*) build_kernel "$1"; return ;;
+	esac
+	fetch_kernel "$1"
 	need "$(sed -n 's/.*CROSS_COMPILE)\(gcc-[0-9]*\).*/\1:\1/p' "$K_BUILD/.kernelvariables" | head -n 1)"
 }
 
@@ -173,22 +181,20 @@ kernels() {
 fetch_kselftest() {
 	local dir=$CACHE/kselftest src=linux-source-6.12 tmp tarball
 
-	[ -e "$dir/scripts/checkpatch.pl" ] && return
+	[ -e "$dir/scripts/coccicheck" ] && return
 	tmp=$CACHE/kselftest.new
 	rm -rf "$tmp"
 	mkdir -p "$tmp"
-	tarball=/usr/src/$src.tar.xz
-	if [ ! -r "$tarball" ]; then
-		unpack "$tmp" "$src"
-		tarball=$tmp$tarball
-	fi
+	tarball=$(kernel_tarball 6.12) || exit 3
 	say "unpacking the test harness from $src ..."
 	tar -C "$tmp" -xJf "$tarball" --strip-components=1 --wildcards \
 		"$src/tools/testing/selftests/kselftest*.h" \
 		"$src/scripts/checkpatch.pl" "$src/scripts/spelling.txt" \
-		"$src/scripts/const_structs.checkpatch" ||
+		"$src/scripts/const_structs.checkpatch" \
+		"$src/scripts/coccicheck" "$src/scripts/coccinelle" \
+		"$src/tools/testing/kunit" ||
 		die "cannot unpack $tarball."
-	rm -rf "${tmp:?}/usr" "$dir"
+	rm -rf "$dir"
 	mv "$tmp" "$dir"
 }
 
