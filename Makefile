@@ -66,6 +66,9 @@ check:
 guest:
 	@scripts/suites
 
+kunit:
+	@scripts/kunit
+
 bench:
 	@scripts/bench
 
@@ -86,6 +89,7 @@ help:
 	@echo 'In a QEMU guest with a stock kernel; nothing of this machine is touched:'
 	@echo '  make demo        a real process, watched through mmun'
 	@echo '  make check       every test, on every kernel'
+	@echo '  make kunit       the KUnit suites, on a debug kernel that is built once'
 	@echo '  make guest       the suites in the guest only (TESTS=t_list,t_get,...)'
 	@echo '  make bench       print what registration costs'
 	@echo '  make lint        sparse, W=1, checkpatch and shellcheck only'
@@ -94,6 +98,8 @@ help:
 	@echo 'Choices:'
 	@echo '  KDIR=DIR           kernel headers or build tree to build against'
 	@echo '  KERNEL=6.12|6.1    one stock kernel for the guest'
+	@echo '  FLAVOUR=debug|kcsan|rt|gcov  with kunit: of the test kernel'
+	@echo '  SUITE=GLOB CASE=GLOB SEED=N STEPS=N  with kunit: what to run'
 	@echo '  KERNEL_IMAGE=FILE  with KDIR=, your own kernel for the guest'
 	@echo '  MMUN_ACCEL=tcg|kvm how the guest runs (default: kvm where it works)'
 	@echo '  MMUN_CACHE=DIR     kernels, builds and logs'
@@ -101,4 +107,4 @@ help:
 	@echo '  V=1                show the guest as it talks'
 
 .PHONY: all need-kdir modules tools install uninstall clean
-.PHONY: demo check guest bench lint selftest help
+.PHONY: demo check guest kunit bench lint selftest help

@@ -812,6 +812,10 @@ bool mm_has_mmun_notifiers(struct mm_struct *mm)
 }
 EXPORT_SYMBOL_GPL(mm_has_mmun_notifiers);
 
+#ifdef MMUN_KUNIT
+#include "kunit/hook.c"
+#endif
+
 static int __init mmun_init(void)
 {
 	nr_slots = clamp(8 * num_possible_cpus(), 16U, (unsigned int)BITS_PER_LONG);

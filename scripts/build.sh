@@ -15,7 +15,7 @@ build_tree() {
 
 	rm -rf "$dir"
 	mkdir -p "$src" "$root/modules" "$root/tests" "$root/bin"
-	cp -a "$TOP"/Kbuild "$TOP"/*.[ch] "$TOP"/include "$TOP"/test "$TOP"/tools "$src" ||
+	cp -a "$TOP"/Kbuild "$TOP"/*.[ch] "$TOP"/include "$TOP"/kunit "$TOP"/test "$TOP"/tools "$src" ||
 		return 1
 	find "$src" \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete
 	rm -f "$src/test/first_driver.c"
@@ -24,6 +24,12 @@ build_tree() {
 
 	make=(make -C "$K_BUILD" "M=$src" -j"$(nproc)")
 	[ "${2:-}" = demo ] || make+=(MMUN_CHECK=m)
+	case $1 in
+	*-*) make+=(MMUN_KUNIT=m) ;;
+	esac
+	case $1 in
+	*-gcov) make+=(MMUN_GCOV=y) ;;
+	esac
 	[ -n "${2:-}" ] || make+=(W=1 C=2 CHECK=sparse)
 	if ! "${make[@]}" modules >"$dir/log" 2>&1; then
 		# An example that does not compile must not keep the rest from a test.
@@ -31,12 +37,15 @@ build_tree() {
 		"${make[@]}" modules >>"$dir/log" 2>&1 || return 1
 		failed=1
 	fi
-	for name in mmun mmun_test mmun_peer first_driver; do
-		for t in "$src/$name.ko" "$src/test/$name.ko"; do
+	for name in mmun mmun_test mmun_peer first_driver mmun_kunit; do
+		for t in "$src/$name.ko" "$src"/{test,kunit}/"$name.ko"; do
 			[ -e "$t" ] || continue
 			cp "$t" "$root/modules/"
 			strip --strip-debug "$root/modules/$name.ko"
-			[ $name = first_driver ] || printf '%s ' $name
+			case $name in
+			first_driver | mmun_kunit) ;;
+			*) printf '%s ' $name ;;
+			esac
 		done
 	done >"$root/modules/order"
 

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hook of the KUnit suites: part of mmun_shim.c, whose functions it calls as
+ * the kernel's notifier would.
+ */
+
+#include "mmun_hook.h"
+
+void mmun_kunit_init(struct mmu_notifier_range *range,
+		     const struct mmun_notifier_range *what)
+{
+	*range = (struct mmu_notifier_range) {
+		.mm = what->mm,
+		.start = what->start,
+		.end = what->end,
+		.flags = mmun_notifier_range_blockable(what) ?
+			 MMU_NOTIFIER_RANGE_BLOCKABLE : 0,
+		/* The names have the same order in both. */
+		.event = (enum mmu_notifier_event)what->event,
+		.owner = what->owner,
+	};
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_init);
+
+int mmun_kunit_accept(struct mmu_notifier_range *range)
+{
+	struct mmun_subscriptions *subs = mmun_subscriptions_find(range->mm);
+	bool agreed;
+
+	if (!subs)
+		return 0;
+	agreed = hear_start(&to_shim(subs)->starts, range,
+			    to_shim(subs)->release_seq);
+	mmun_subscriptions_put(subs);
+	return agreed ? 0 : -EAGAIN;
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_accept);
+
+void mmun_kunit_confirm(struct mmu_notifier_range *range)
+{
+	struct mmun_subscriptions *subs = mmun_subscriptions_find(range->mm);
+	struct mmun_bridge bridge;
+
+	if (!subs)
+		return;
+	bridge.shim = to_shim(subs);
+	hear_agreed(&bridge.mn, range);
+	mmun_subscriptions_put(subs);
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_confirm);
+
+int mmun_kunit_start(struct mmu_notifier_range *range)
+{
+	int ret = mmun_kunit_accept(range);
+
+	if (!ret)
+		mmun_kunit_confirm(range);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_start);
+
+void mmun_kunit_end(struct mmu_notifier_range *range)
+{
+	struct mmun_subscriptions *subs = mmun_subscriptions_find(range->mm);
+	struct mmun_bridge bridge;
+
+	if (!subs)
+		return;
+	bridge.shim = to_shim(subs);
+	hear_end(&bridge.mn, range);
+	mmun_subscriptions_put(subs);
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_end);
+
+/* What the kernel would call for a mm, if the bridge is there. */
+static struct mmun_subscriptions *find_with(struct mm_struct *mm,
+					    unsigned int need)
+{
+	struct mmun_subscriptions *subs = mmun_subscriptions_find(mm);
+	bool there;
+
+	if (!subs)
+		return NULL;
+	mmun_lock(subs);
+	there = need == MMUN_NEED_TLB ? to_shim(subs)->tlb :
+					to_shim(subs)->young;
+	mmun_unlock(subs);
+	if (there)
+		return subs;
+	mmun_subscriptions_put(subs);
+	return NULL;
+}
+
+bool mmun_kunit_clear_flush_young(struct mm_struct *mm, unsigned long start,
+				  unsigned long end)
+{
+	struct mmun_subscriptions *subs = find_with(mm, MMUN_NEED_YOUNG);
+	struct mmun_bridge bridge;
+	bool young;
+
+	if (!subs)
+		return false;
+	bridge.shim = to_shim(subs);
+	young = young_ops.clear_flush_young(&bridge.mn, mm, start, end);
+	mmun_subscriptions_put(subs);
+	return young;
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_clear_flush_young);
+
+bool mmun_kunit_clear_young(struct mm_struct *mm, unsigned long start,
+			    unsigned long end)
+{
+	struct mmun_subscriptions *subs = find_with(mm, MMUN_NEED_YOUNG);
+	struct mmun_bridge bridge;
+	bool young;
+
+	if (!subs)
+		return false;
+	bridge.shim = to_shim(subs);
+	young = young_ops.clear_young(&bridge.mn, mm, start, end);
+	mmun_subscriptions_put(subs);
+	return young;
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_clear_young);
+
+bool mmun_kunit_test_young(struct mm_struct *mm, unsigned long address)
+{
+	struct mmun_subscriptions *subs = find_with(mm, MMUN_NEED_YOUNG);
+	struct mmun_bridge bridge;
+	bool young;
+
+	if (!subs)
+		return false;
+	bridge.shim = to_shim(subs);
+	young = young_ops.test_young(&bridge.mn, mm, address);
+	mmun_subscriptions_put(subs);
+	return young;
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_test_young);
+
+void mmun_kunit_flush_tlb(struct mm_struct *mm, unsigned long start,
+			  unsigned long end)
+{
+	struct mmun_subscriptions *subs = find_with(mm, MMUN_NEED_TLB);
+	struct mmun_bridge bridge;
+
+	if (!subs)
+		return;
+	bridge.shim = to_shim(subs);
+	hear_tlb_flush(&bridge.mn, mm, start, end);
+	mmun_subscriptions_put(subs);
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_flush_tlb);
+
+void mmun_kunit_look(struct mmun_subscriptions *subs,
+		     struct mmun_kunit_state *state)
+{
+	struct list_head *node;
+
+	*state = (struct mmun_kunit_state) {};
+	mmun_lock(subs);
+	state->closed = subs->closed;
+	state->detaching = subs->detaching;
+	state->young = to_shim(subs)->young;
+	state->tlb = to_shim(subs)->tlb;
+	state->users = subs->users;
+	state->slots = subs->nr_slots;
+	state->busy = hweight_long(subs->busy);
+	state->active = hweight_long(subs->active);
+	state->provisional = hweight_long(subs->provisional);
+	state->overflow = subs->overflow;
+	list_for_each(node, &subs->waiters)
+		state->waiters++;
+	list_for_each(node, &subs->walks)
+		state->walks++;
+	list_for_each(node, &subs->zombies)
+		state->zombies++;
+	state->seq = subs->invalidate_seq;
+	mmun_unlock(subs);
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_look);
+
+void mmun_kunit_set_seq(struct mmun_subscriptions *subs, unsigned long seq)
+{
+	mmun_lock(subs);
+	subs->invalidate_seq = seq;
+	mmun_unlock(subs);
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_set_seq);
+
+unsigned int mmun_kunit_attached(void)
+{
+	return atomic_read(&text_users);
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_attached);

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The module of the KUnit suites. Loading it runs them; what they say is in the
+ * kernel's log, as KTAP, and success is read from there: it loads in any case.
+ *
+ * The suites are run by hand and not left to KUnit's module notifier, which in
+ * some kernels comes before the module's parameters.
+ */
+
+#include <linux/glob.h>
+#include <linux/module.h>
+
+#include "mmun_kunit.h"
+
+static char *suite = "*";
+module_param(suite, charp, 0444);
+MODULE_PARM_DESC(suite, "run the suites that match this glob");
+
+static char *only_case = "*";
+module_param_named(case, only_case, charp, 0444);
+MODULE_PARM_DESC(case, "run the cases that match this glob");
+
+unsigned long mmun_kunit_seed;
+module_param_named(seed, mmun_kunit_seed, ulong, 0444);
+MODULE_PARM_DESC(seed, "replay a run; 0 takes a new one");
+
+unsigned int mmun_kunit_steps;
+module_param_named(steps, mmun_kunit_steps, uint, 0444);
+MODULE_PARM_DESC(steps, "how long the random cases are; 0 takes their own");
+
+static struct kunit_suite *suites[] = {
+	&mmun_core_suite,
+	&mmun_itree_suite,
+	&mmun_model_suite,
+	&mmun_lifetime_suite,
+	&mmun_shim_suite,
+};
+
+static unsigned int nr_suites;
+
+/* Keep the cases that were asked for; how many? */
+static unsigned int select_cases(struct kunit_case *cases)
+{
+	struct kunit_case *from, *to = cases;
+
+	for (from = cases; from->run_case; from++)
+		if (glob_match(only_case, from->name))
+			*to++ = *from;
+	*to = (struct kunit_case){};
+	return to - cases;
+}
+
+static int __init mmun_kunit_load(void)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(suites); i++)
+		if (glob_match(suite, suites[i]->name) &&
+		    select_cases(suites[i]->test_cases))
+			suites[nr_suites++] = suites[i];
+	if (!nr_suites) {
+		pr_err("mmun_kunit: no case matches suite=%s case=%s\n", suite,
+		       only_case);
+		return -ENOENT;
+	}
+
+	ret = kt_note_loader();
+	if (ret)
+		return ret;
+	pr_info("KTAP version 1\n");
+	pr_info("1..%u\n", nr_suites);
+	return __kunit_test_suites_init(suites, nr_suites);
+}
+
+static void __exit mmun_kunit_unload(void)
+{
+	__kunit_test_suites_exit(suites, nr_suites);
+}
+
+module_init(mmun_kunit_load);
+module_exit(mmun_kunit_unload);
+
+MODULE_DESCRIPTION("KUnit suites of mmun");
+MODULE_AUTHOR("mmun developers");
+MODULE_LICENSE("GPL");
