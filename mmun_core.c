@@ -644,7 +644,7 @@ EXPORT_SYMBOL_GPL(mmun_notifier_register);
  */
 int __mmun_notifier_register(struct mmun_notifier *mn, struct mm_struct *mm)
 {
-	mmap_assert_write_locked(mm);
+	lockdep_assert_held_write(&mm->mmap_lock);
 	return register_notifier(mn, mm, true);
 }
 EXPORT_SYMBOL_GPL(__mmun_notifier_register);
@@ -652,9 +652,13 @@ EXPORT_SYMBOL_GPL(__mmun_notifier_register);
 static struct mmun_notifier *get_existing(const struct mmun_notifier_ops *ops,
 					  struct mm_struct *mm)
 {
-	struct mmun_subscriptions *subs = mmun_subscriptions_find(mm);
+	struct mmun_subscriptions *subs;
 	struct mmun_notifier *mn;
 
+	/* The exit may have begun, and not come to an end. */
+	if (!atomic_read(&mm->mm_users))
+		return NULL;
+	subs = mmun_subscriptions_find(mm);
 	if (!subs)
 		return NULL;
 	mmun_lock(subs);
@@ -688,7 +692,7 @@ mmun_notifier_get_locked(const struct mmun_notifier_ops *ops,
 {
 	struct mmun_notifier *mn, *linked;
 
-	mmap_assert_write_locked(mm);
+	lockdep_assert_held_write(&mm->mmap_lock);
 	mmun_might_wait();
 
 	mn = get_existing(ops, mm);

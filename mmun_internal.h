@@ -181,6 +181,16 @@ int mmun_itree_start(struct mmun_subscriptions *subs,
 void mmun_subscriptions_init(struct mmun_subscriptions *subs,
 			     struct mm_struct *mm, struct mmun_slot *slots,
 			     unsigned int nr_slots);
+/*
+ * The last byte of a range that is not empty. An exclusive end cannot say that
+ * the very last byte is part of it, so ULONG_MAX is taken to say so.
+ */
+static inline unsigned long
+mmun_range_last(const struct mmun_notifier_range *range)
+{
+	return range->end == ULONG_MAX ? ULONG_MAX : range->end - 1;
+}
+
 int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
 		     const struct mmun_notifier_range *range);
 void mmun_range_confirm(struct mmun_subscriptions *subs, const void *key);

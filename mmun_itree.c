@@ -69,7 +69,7 @@ first_live(struct interval_tree_node *node,
 	struct mmun_interval_notifier *sub;
 
 	for (; node; node = interval_tree_iter_next(node, range->start,
-						    range->end - 1)) {
+						    mmun_range_last(range))) {
 		sub = container_of(node, struct mmun_interval_notifier,
 				   interval_tree);
 		if (!sub->removing)
@@ -121,7 +121,8 @@ int mmun_itree_start(struct mmun_subscriptions *subs,
 
 	mmun_lock(subs);
 	sub = first_live(interval_tree_iter_first(&subs->itree, range->start,
-						  range->end - 1), range);
+						  mmun_range_last(range)),
+			 range);
 	while (sub && !ret) {
 		sub->running++;
 		mmun_unlock(subs);
@@ -133,7 +134,7 @@ int mmun_itree_start(struct mmun_subscriptions *subs,
 		/* It was running, so it is still in the tree. */
 		next = first_live(interval_tree_iter_next(&sub->interval_tree,
 							  range->start,
-							  range->end - 1),
+							  mmun_range_last(range)),
 				  range);
 		if (!--sub->running && sub->removing)
 			mmun_wake(subs);
@@ -302,7 +303,7 @@ mmun_interval_notifier_insert_locked(struct mmun_interval_notifier *interval_sub
 				     unsigned long length,
 				     const struct mmun_interval_notifier_ops *ops)
 {
-	mmap_assert_write_locked(mm);
+	lockdep_assert_held_write(&mm->mmap_lock);
 	return insert(interval_sub, mm, start, length, ops, true);
 }
 EXPORT_SYMBOL_GPL(mmun_interval_notifier_insert_locked);
@@ -313,7 +314,9 @@ EXPORT_SYMBOL_GPL(mmun_interval_notifier_insert_locked);
  *
  * When this returns no callback runs on the interval and none ever will. It
  * waits for callbacks on this interval only, not for the end of ranges, and
- * works before, during and after the mm's exit, from any task.
+ * works before, during and after the mm's exit, from any task. Ranges that begin
+ * after the call are not told to the interval any more, though it may still wait:
+ * the driver drops its mirror entries, and lets none come, before it calls.
  *
  * Context: process context, may sleep. Not from ops->invalidate; no lock may be
  * held that this interval's ops->invalidate takes.

@@ -195,8 +195,8 @@ bool mmun_range_overlaps(struct mmun_subscriptions *subs, unsigned long mask,
 		const struct mmun_notifier_range *range =
 			&subs->slots[slot].range;
 
-		if (range->start <= last && range->end > first &&
-		    range->start < range->end)
+		if (range->start < range->end && range->start <= last &&
+		    mmun_range_last(range) >= first)
 			return true;
 	}
 	return false;
