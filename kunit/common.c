@@ -672,7 +672,7 @@ void kt_exit(struct kunit *test)
 	list_for_each_entry(sub, &c->subs, node) {
 		if (sub->registered)
 			kt_unregister(sub);
-		while (sub->got)
+		while (sub->got && sub->mn.users)
 			kt_put(sub);
 	}
 	list_for_each_entry(interval, &c->intervals, node)
