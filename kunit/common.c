@@ -178,12 +178,11 @@ static bool asleep(struct task_struct *task)
 static struct kt_process *start_process(struct kunit *test)
 {
 	struct kt_process *process = kt_new(test, sizeof(*process));
-	static char *argv[] = { NULL, "1000000", NULL };
-	static char *envp[] = { "PATH=/bin:/usr/bin", NULL };
+	char *argv[3] = { helper, "1000000" };
+	char *envp[2] = { "PATH=/bin:/usr/bin" };
 	struct subprocess_info *info;
 	int ret = -ENOMEM;
 
-	argv[0] = helper;
 	info = call_usermodehelper_setup(helper, argv, envp, GFP_KERNEL,
 					 note_task, NULL, process);
 	if (info)

@@ -1052,8 +1052,10 @@ static struct heap *heap_insert(struct kunit *test, struct mm_struct *mm,
 	heap->calls = calls;
 	ret = mmun_interval_notifier_insert(&heap->mni, mm, from, 0x1000,
 					    &heap_ops);
-	if (ret)
+	if (ret) {
 		kfree(heap);
+		heap = NULL;
+	}
 	KUNIT_ASSERT_EQ(test, ret, 0);
 	return heap;
 }

@@ -202,8 +202,10 @@ static struct owned *owned_register(struct kunit *test, struct mm_struct *mm)
 	KUNIT_ASSERT_NOT_NULL(test, owned);
 	owned->mn.ops = &owned_ops;
 	ret = mmun_notifier_register(&owned->mn, mm);
-	if (ret)
+	if (ret) {
 		kfree(owned);
+		owned = NULL;
+	}
 	KUNIT_ASSERT_EQ(test, ret, 0);
 	return owned;
 }
