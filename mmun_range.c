@@ -368,9 +368,6 @@ void mmun_range_settle(struct mmun_subscriptions *subs, unsigned long orphans)
 	struct mmun_walk walk;
 	unsigned int slot;
 
-	if (!orphans)
-		return;
-
 	mmun_walk_enter(&walk);
 	for_each_set_bit(slot, &orphans, BITS_PER_LONG) {
 		mmun_lock(subs);
