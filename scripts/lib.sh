@@ -177,6 +177,16 @@ kernels() {
 	fi
 }
 
+# The test kernels that belong to them. The person's own has none.
+test_kernels() {
+	local list
+
+	list=$(kernels)
+	case " $list " in *" 6.12 "*) echo 6.12-debug ;; esac
+	case " $list " in *" 6.1 "*) echo 6.1-debug ;; esac
+	case " $list " in *" 6.12 "*) echo 6.12-kcsan 6.12-rt ;; esac
+}
+
 # The harness and checkpatch belong to the kernel: taken from it, not copied.
 fetch_kselftest() {
 	local dir=$CACHE/kselftest src=linux-source-6.12 tmp tarball
