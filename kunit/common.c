@@ -609,8 +609,10 @@ int kt_start(struct kt_range *range)
 
 void kt_end(struct kt_range *range)
 {
+	/* Once, also if a failed case is taken down while its task gets here. */
+	if (!xchg(&range->in_flight, false))
+		return;
 	mmun_kunit_end(&range->kernel);
-	range->in_flight = false;
 	if (!range->blockable)
 		up_read_non_owner(&range->kernel.mm->mmap_lock);
 }
@@ -661,9 +663,14 @@ void kt_exit(struct kunit *test)
 	list_for_each_entry(range, &c->ranges, node)
 		if (range->in_flight)
 			kt_end(range);
-	list_for_each_entry(task, &c->tasks, node)
-		KUNIT_EXPECT_TRUE_MSG(test, join(task), "%ps does not return",
-				      task->fn);
+	list_for_each_entry(task, &c->tasks, node) {
+		if (join(task))
+			continue;
+		/* What it uses is ours: rather hang here than go on without it. */
+		KUNIT_FAIL(test, "%ps does not return", task->fn);
+		wait_for_completion(&task->done);
+		join(task);
+	}
 	/* A task may have been in the middle of a start. */
 	list_for_each_entry(range, &c->ranges, node)
 		if (range->in_flight)

@@ -1656,6 +1656,29 @@ static void p09_counted_at_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, look(sub).overflow, 0U);
 }
 
+/* The end of a counted range is being told when the exit comes: nothing is lost. */
+static void p09_counted_end_meets_the_exit(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = sub_of_range(test, mm);
+	struct many *many = fill(test, mm, sub, 1);
+	struct kt_task *task;
+	unsigned int i;
+
+	for (i = 0; i < many->slots; i++)
+		kt_end(many->range[i]);
+	kt_gate_close(&sub->end);
+	task = kt_run(test, end_task, many->range[i]);
+	kt_gate_wait(test, &sub->end);
+	kt_mm_kill(test, mm);
+	kt_mm_exit(test, mm);
+	KUNIT_EXPECT_EQ(test, look(sub).overflow, 0U);
+	kt_gate_open(&sub->end);
+	kt_join(test, task);
+	KUNIT_EXPECT_EQ(test, look(sub).overflow, 0U);
+	KUNIT_EXPECT_EQ(test, ends(sub), starts(sub));
+}
+
 /*
  * At the mm's exit the owed ends come after the release, once; the ranges' own
  * ends and an unregister later add nothing.
@@ -2754,6 +2777,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(p09_leave_while_counted_start_runs, way_gen_params),
 	KUNIT_CASE(p09_failed_counted_start_gets_its_end),
 	KUNIT_CASE(p09_counted_at_exit),
+	KUNIT_CASE(p09_counted_end_meets_the_exit),
 	KUNIT_CASE(p09_owed_at_exit),
 	KUNIT_CASE(p09_heard_until_released),
 	KUNIT_CASE(p09_come_and_go_in_a_storm),

@@ -1212,6 +1212,30 @@ static void p15_remove_waits_for_two(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, invalidates(interval), 2);
 }
 
+/* A remove returns with its own callback, though the range is with the next one. */
+static void p15_remove_does_not_wait_for_the_next(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_interval *first = kt_insert(test, mm, FIRST, 1);
+	struct kt_interval *next = kt_insert(test, mm, FIRST + 1, 1);
+	struct remover *remover;
+	struct kt_range *range;
+	struct kt_task *task;
+
+	kt_gate_close(&next->gate);
+	range = start_at_gate(test, mm, FIRST, LAST + 1, first, &task);
+	remover = remove_beside(test, first);
+	assert_waits(test, next->mni.subs, remover->task, 1);
+	kt_gate_open(&first->gate);
+	kt_gate_wait(test, &next->gate);
+	kt_join(test, remover->task);
+	KUNIT_EXPECT_EQ(test, remover->inside, 0);
+	KUNIT_EXPECT_TRUE(test, kt_running(task));
+	kt_gate_open(&next->gate);
+	KUNIT_EXPECT_EQ(test, kt_join(test, task), 0);
+	kt_end(range);
+}
+
 /* Two removes wait for callbacks of their own: each returns with its own. */
 static void p15_two_removes(struct kunit *test)
 {
@@ -1886,6 +1910,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p15_free_right_after_callback),
 	KUNIT_CASE(p15_insert_around_a_walk),
 	KUNIT_CASE(p15_remove_waits_for_two),
+	KUNIT_CASE(p15_remove_does_not_wait_for_the_next),
 	KUNIT_CASE(p15_two_removes),
 	KUNIT_CASE(p15_remove_the_last_in_a_walk),
 	KUNIT_CASE_PARAM(p16_bounds, bounds_gen_params),

@@ -1079,6 +1079,35 @@ static void p02_free_does_not_wait_for_others(struct kunit *test)
 }
 
 /*
+ * What is newer than a put does not stand for what is older: with a callback
+ * from before it, and one from after it, still running, a third that ends frees
+ * nothing.
+ */
+static void p02_newer_callbacks_do_not_free(struct kunit *test)
+{
+	struct scene s, later;
+	struct kt_sub *sub;
+
+	stage(test, &s);
+	later = s;
+	later.sub = kt_register(test, s.mm, &life_list_ops);
+	s.sub = kt_get(test, s.mm, &life_ops);
+	sub = s.sub;
+
+	stand(test, &s, AT_START);
+	kt_put(sub);
+	stand(test, &later, AT_QUERY);
+	KUNIT_EXPECT_EQ(test, do_range(a_range(test, s.mm)), 0);
+	KUNIT_EXPECT_EQ(test, look(s.subs).zombies, 1U);
+	go_on(test, &later);
+	KUNIT_EXPECT_EQ(test, look(s.subs).zombies, 1U);
+	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 0);
+	KUNIT_EXPECT_EQ(test, go_on(test, &s), 0);
+	mmun_notifier_synchronize();
+	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 1);
+}
+
+/*
  * The reference on the mm_struct is held until free_notifier has been called,
  * and then dropped.
  */
@@ -1814,6 +1843,27 @@ static void p05_waits_for_a_running_free(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, kt_running(sync));
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 0);
 	WRITE_ONCE(life->hold, false);
+	KUNIT_EXPECT_EQ(test, kt_join(test, sync), 1);
+}
+
+/* A put that a callback holds back is waited for. */
+static void p05_waits_for_a_put_held_back(struct kunit *test)
+{
+	struct kt_task *sync;
+	struct kt_sub *sub;
+	struct scene s;
+
+	stage(test, &s);
+	s.sub = kt_get(test, s.mm, &life_ops);
+	sub = s.sub;
+	stand(test, &s, AT_START);
+	kt_put(sub);
+	sync = kt_run(test, do_synchronize, &sub->frees);
+	assert_sleeps(test, sync);
+	let_others_finish();
+	KUNIT_EXPECT_TRUE(test, kt_running(sync));
+	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 0);
+	KUNIT_EXPECT_EQ(test, go_on(test, &s), 0);
 	KUNIT_EXPECT_EQ(test, kt_join(test, sync), 1);
 }
 
@@ -2692,6 +2742,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(p02_free_waits_for_callbacks, walk_place_gen_params),
 	KUNIT_CASE(p02_free_waits_for_each_callback),
 	KUNIT_CASE(p02_free_does_not_wait_for_others),
+	KUNIT_CASE(p02_newer_callbacks_do_not_free),
 	KUNIT_CASE(p02_mm_reference_is_dropped),
 	KUNIT_CASE_PARAM(p02_put_in_a_callback, put_place_gen_params),
 	KUNIT_CASE_PARAM(p02_put_in_a_callback_frees, put_place_gen_params),
@@ -2719,6 +2770,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p04_frees_what_left_without_waiting),
 	KUNIT_CASE(p05_waits_for_a_running_func),
 	KUNIT_CASE(p05_waits_for_a_running_free),
+	KUNIT_CASE(p05_waits_for_a_put_held_back),
 	KUNIT_CASE(p05_waits_for_a_queued_func),
 	KUNIT_CASE(p05_all_that_was_queued_is_done),
 	KUNIT_CASE(p05_later_put_does_not_hold_it_up),
