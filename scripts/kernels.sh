@@ -110,13 +110,18 @@ build_kernel() {
 		die "Linux $v has no such options as scripts/kernels/ asks for."
 	fi
 	say "building Linux $1: 5 to 15 minutes, once; the log is kernels/$1/log in the cache"
-	"${make[@]}" -j"$(nproc)" bzImage modules >>"$log" 2>&1 9>&- &
+	# It keeps the lock of the cache: if we are interrupted, nobody builds beside it.
+	"${make[@]}" -j"$(nproc)" bzImage modules >>"$log" 2>&1 &
 	pid=$!
+	# shellcheck disable=SC2064 # this process
+	trap "kill $pid 2>/dev/null" EXIT
+	trap 'exit 3' INT TERM
 	watch_build "$log" $pid "Linux $1"
 	if ! wait $pid; then
 		grep -aE -B2 -A3 'error:|\*\*\*' "$log" | head -n 20 >&2
 		die "Linux $1 did not build; its log is kernels/$1/log in the cache."
 	fi
+	trap - EXIT INT TERM
 	ln -sf build/arch/x86/boot/bzImage "$dir/image"
 	# Modules are built against headers and tools, not against objects.
 	find "$dir/build" \( -path "$dir/build/scripts" -o -path "$dir/build/tools" \) -prune -o \
