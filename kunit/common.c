@@ -625,6 +625,33 @@ unsigned int kt_waiters(struct mmun_subscriptions *subs)
 	return state.waiters;
 }
 
+/*
+ * Wake a task that sleeps inside mmun for no reason. Returns when it has looked
+ * again at what it waits for, and sleeps, or has returned.
+ */
+static void nudge(struct kunit *test, struct kt_task *task)
+{
+	unsigned long slept;
+	int i;
+
+	/* Twice: the first time it may only be on its way to sleep. */
+	for (i = 0; i < 2; i++) {
+		slept = READ_ONCE(task->task->nvcsw);
+		wake_up_process(task->task);
+		KT_ASSERT_UNTIL(test, !kt_running(task) ||
+				READ_ONCE(task->task->nvcsw) != slept);
+	}
+}
+
+void kt_assert_waits(struct kunit *test, struct mmun_subscriptions *subs,
+		     struct kt_task *task, unsigned int n)
+{
+	KT_ASSERT_UNTIL(test, !kt_running(task) || kt_waiters(subs) == n);
+	KUNIT_ASSERT_TRUE_MSG(test, kt_running(task), "it has not waited");
+	nudge(test, task);
+	KUNIT_ASSERT_TRUE_MSG(test, kt_running(task), "it does not wait");
+}
+
 /* --- before and after each case --- */
 
 int kt_init(struct kunit *test)

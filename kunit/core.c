@@ -885,8 +885,7 @@ static void p09_join_between_start_and_end(struct kunit *test)
 	kt_end(third);
 	KUNIT_EXPECT_EQ(test, times(joiner->sub, END, third), 1);
 	/* Woken by that end, it looks and waits on. */
-	KT_ASSERT_UNTIL(test, waiters(other) == 1);
-	KUNIT_EXPECT_TRUE(test, kt_running(joiner->task));
+	kt_assert_waits(test, other->mn.subs, joiner->task, 1);
 
 	kt_end(older);
 	KUNIT_EXPECT_EQ(test, kt_join(test, joiner->task), 0);
@@ -917,8 +916,7 @@ static void p09_join_waits_for_all_older(struct kunit *test)
 	KT_ASSERT_UNTIL(test, waiters(other) == 1);
 	/* The newest of them counts as older, too. */
 	kt_end(range[0]);
-	KT_ASSERT_UNTIL(test, waiters(other) == 1);
-	KUNIT_EXPECT_TRUE(test, kt_running(joiner->task));
+	kt_assert_waits(test, other->mn.subs, joiner->task, 1);
 	kt_end(range[2]);
 	KUNIT_EXPECT_EQ(test, kt_join(test, joiner->task), 0);
 	KUNIT_EXPECT_EQ(test, starts(joiner->sub), 0);
@@ -943,8 +941,7 @@ static void p09_join_while_a_start_runs(struct kunit *test)
 	KT_ASSERT_UNTIL(test, waiters(other) == 1);
 	kt_gate_open(&other->start);
 	KUNIT_EXPECT_EQ(test, kt_join(test, task), 0);
-	KT_ASSERT_UNTIL(test, waiters(other) == 1);
-	KUNIT_EXPECT_TRUE(test, kt_running(joiner->task));
+	kt_assert_waits(test, other->mn.subs, joiner->task, 1);
 	kt_end(range);
 	KUNIT_EXPECT_EQ(test, kt_join(test, joiner->task), 0);
 	KUNIT_EXPECT_EQ(test, starts(joiner->sub), 0);
@@ -1011,8 +1008,7 @@ static void p09_join_waits_for_non_blockable(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, kt_start(range), 0);
 	joiner = join_beside(test, mm);
-	KT_ASSERT_UNTIL(test, waiters(other) == 1);
-	KUNIT_EXPECT_TRUE(test, kt_running(joiner->task));
+	kt_assert_waits(test, other->mn.subs, joiner->task, 1);
 	kt_end(range);
 	KUNIT_EXPECT_EQ(test, kt_join(test, joiner->task), 0);
 	KUNIT_EXPECT_EQ(test, ends(joiner->sub), 0);
@@ -1490,8 +1486,7 @@ static void p09_join_waits_for_counted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, look(other).overflow, 1U);
 	KT_ASSERT_UNTIL(test, waiters(other) == 1);
 	kt_end(range);
-	KT_ASSERT_UNTIL(test, waiters(other) == 1);
-	KUNIT_EXPECT_TRUE(test, kt_running(joiner->task));
+	kt_assert_waits(test, other->mn.subs, joiner->task, 1);
 	kt_end(many->range[i]);
 	KUNIT_EXPECT_EQ(test, kt_join(test, joiner->task), 0);
 	KUNIT_EXPECT_EQ(test, starts(joiner->sub), 0);
@@ -1521,8 +1516,7 @@ static void p09_join_waits_for_counted_ends(struct kunit *test)
 	task = kt_run(test, end_task, many->range[i]);
 	kt_gate_wait(test, &other->end);
 	joiner = join_beside(test, mm);
-	KT_ASSERT_UNTIL(test, waiters(other) == 1);
-	KUNIT_EXPECT_TRUE(test, kt_running(joiner->task));
+	kt_assert_waits(test, other->mn.subs, joiner->task, 1);
 	kt_gate_open(&other->end);
 	kt_join(test, task);
 	KUNIT_EXPECT_EQ(test, kt_join(test, joiner->task), 0);
@@ -1544,8 +1538,7 @@ static void p14_reader_waits_for_counted(struct kunit *test)
 		kt_end(many->range[i]);
 	KUNIT_EXPECT_EQ(test, look(sub).active, 0U);
 	reader = read_beside(test, interval);
-	KT_ASSERT_UNTIL(test, waiters(sub) == 1);
-	KUNIT_EXPECT_TRUE(test, kt_running(reader->task));
+	kt_assert_waits(test, sub->mn.subs, reader->task, 1);
 	kt_end(many->range[i]);
 	kt_join(test, reader->task);
 	KUNIT_EXPECT_FALSE(test, kt_retry(interval, reader->seq));
@@ -1940,8 +1933,7 @@ static void p10_refused_inside_another(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, times(other, END, outer), 0);
 	KUNIT_EXPECT_EQ(test, times(sub, END, NULL), 0);
 	reader = read_beside(test, interval);
-	KT_ASSERT_UNTIL(test, waiters(sub) == 1);
-	KUNIT_EXPECT_TRUE(test, kt_running(reader->task));
+	kt_assert_waits(test, sub->mn.subs, reader->task, 1);
 	kt_end(outer);
 	kt_join(test, reader->task);
 	KUNIT_EXPECT_EQ(test, times(other, END, outer), 1);
@@ -1957,6 +1949,7 @@ static void turn_until_waited_for(struct kt_sub *sub,
 
 	while (!waiters(sub) && time_before(jiffies, deadline))
 		cpu_relax();
+	sub->young = waiters(sub);	/* seen by the case */
 }
 
 /* Who registers during a range that is then refused is let in. */
@@ -1975,6 +1968,7 @@ static void p10_refusal_wakes_who_joins(struct kunit *test)
 	KT_ASSERT_UNTIL(test, starts(sub) == 1);
 	joiner = join_beside(test, mm);
 	KUNIT_EXPECT_EQ(test, kt_join(test, task), -EAGAIN);
+	KUNIT_EXPECT_TRUE(test, sub->young);
 	KUNIT_EXPECT_EQ(test, kt_join(test, joiner->task), 0);
 	KUNIT_EXPECT_EQ(test, starts(joiner->sub), 0);
 	KUNIT_EXPECT_EQ(test, ends(joiner->sub), 0);
@@ -2078,8 +2072,7 @@ static void p10_provisional_then_confirmed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, look(sub).provisional, 0U);
 	KUNIT_EXPECT_EQ(test, look(sub).active, 1U);
 	reader = read_beside(test, interval);
-	KT_ASSERT_UNTIL(test, waiters(sub) == 1);
-	KUNIT_EXPECT_TRUE(test, kt_running(reader->task));
+	kt_assert_waits(test, sub->mn.subs, reader->task, 1);
 	KUNIT_EXPECT_EQ(test, ends(sub), 0);
 	kt_end(range);
 	kt_join(test, reader->task);

@@ -216,34 +216,6 @@ static struct kt_task *register_beside(struct kunit *test, struct kt_sub *sub,
 	return kt_run(test, register_task, sub);
 }
 
-/*
- * Wake a task that sleeps inside mmun for no reason. Returns when it has looked
- * again at what it waits for, and sleeps, or has returned.
- */
-static void nudge(struct kunit *test, struct kt_task *task)
-{
-	unsigned long slept;
-	int i;
-
-	/* Twice: the first time it may only be on its way to sleep. */
-	for (i = 0; i < 2; i++) {
-		slept = READ_ONCE(task->task->nvcsw);
-		wake_up_process(task->task);
-		KT_ASSERT_UNTIL(test, !kt_running(task) ||
-				READ_ONCE(task->task->nvcsw) != slept);
-	}
-}
-
-/* @task is one of @n that sleep in mmun, and does not return now. */
-static void assert_waits(struct kunit *test, struct mmun_subscriptions *subs,
-			 struct kt_task *task, unsigned int n)
-{
-	KT_ASSERT_UNTIL(test, !kt_running(task) || kt_waiters(subs) == n);
-	KUNIT_ASSERT_TRUE_MSG(test, kt_running(task), "it has not waited");
-	nudge(test, task);
-	KUNIT_ASSERT_TRUE_MSG(test, kt_running(task), "it does not wait");
-}
-
 /* --- shapes of ranges against [FIRST, LAST] --- */
 
 static const struct shape {
@@ -338,7 +310,7 @@ static void p13_begin_against_an_end(struct kunit *test)
 	struct kt_range *range = start(test, mm, FIRST, FIRST + 1);
 	struct reader *reader = read_beside(test, interval);
 
-	assert_waits(test, interval->mni.subs, reader->task, 1);
+	kt_assert_waits(test, interval->mni.subs, reader->task, 1);
 	kt_end(range);
 	kt_join(test, reader->task);
 	KUNIT_EXPECT_EQ(test, reader->in_flight, 0U);
@@ -367,13 +339,13 @@ static void p13_callback_after_the_retry(struct kunit *test)
 	/* It fills its mirror, which the callback will drop. */
 	KUNIT_EXPECT_FALSE(test, kt_retry(interval, seq));
 	reader = read_beside(test, interval);
-	assert_waits(test, interval->mni.subs, reader->task, 1);
+	kt_assert_waits(test, interval->mni.subs, reader->task, 1);
 
 	kt_gate_open(&interval->gate);
 	KUNIT_EXPECT_EQ(test, kt_join(test, task), 0);
 	KUNIT_EXPECT_EQ(test, invalidates(interval), 1);
 	KUNIT_EXPECT_TRUE(test, kt_retry(interval, seq));
-	assert_waits(test, interval->mni.subs, reader->task, 1);
+	kt_assert_waits(test, interval->mni.subs, reader->task, 1);
 
 	kt_end(range);
 	kt_join(test, reader->task);
@@ -477,7 +449,7 @@ static void p13_older_number_after_newer(struct kunit *test)
 	newer = interval->last_seq;
 	KUNIT_EXPECT_TRUE(test, kt_retry(interval, before));
 	reader = read_beside(test, interval);
-	assert_waits(test, interval->mni.subs, reader->task, 1);
+	kt_assert_waits(test, interval->mni.subs, reader->task, 1);
 
 	kt_gate_open(&interval->gate);
 	KUNIT_EXPECT_EQ(test, kt_join(test, task), 0);
@@ -573,10 +545,10 @@ static void p09_register_across_the_wrap(struct kunit *test)
 	mmun_kunit_set_seq(subs, ULONG_MAX - 2);
 	older = start(test, mm, 0, 0x1000);
 	task = register_beside(test, sub, mm);
-	assert_waits(test, subs, task, 1);
+	kt_assert_waits(test, subs, task, 1);
 	younger = start(test, mm, 0, 0x1000);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->starts), 1);
-	assert_waits(test, subs, task, 1);
+	kt_assert_waits(test, subs, task, 1);
 	kt_end(older);
 	KUNIT_EXPECT_EQ(test, kt_join(test, task), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->ends), 0);
@@ -589,9 +561,9 @@ static void p09_register_across_the_wrap(struct kunit *test)
 	older = start(test, mm, 0, 0x1000);
 	middle = start(test, mm, 0, 0x1000);
 	task = register_beside(test, sub, mm);
-	assert_waits(test, subs, task, 1);
+	kt_assert_waits(test, subs, task, 1);
 	kt_end(middle);
-	assert_waits(test, subs, task, 1);
+	kt_assert_waits(test, subs, task, 1);
 	kt_end(older);
 	KUNIT_EXPECT_EQ(test, kt_join(test, task), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->starts), 0);
@@ -623,7 +595,7 @@ static void p13_provisional_then_confirmed(struct kunit *test)
 
 	mmun_kunit_confirm(&range->kernel);
 	reader = read_beside(test, interval);
-	assert_waits(test, interval->mni.subs, reader->task, 1);
+	kt_assert_waits(test, interval->mni.subs, reader->task, 1);
 	kt_end(range);
 	kt_join(test, reader->task);
 	KUNIT_EXPECT_EQ(test, reader->in_flight, 0U);
@@ -661,7 +633,7 @@ static void p13_provisional_and_blockable(struct kunit *test)
 	struct kt_range *range = accept(test, mm, LAST, LAST + 1);
 	struct reader *reader = read_beside(test, interval);
 
-	assert_waits(test, interval->mni.subs, reader->task, 1);
+	kt_assert_waits(test, interval->mni.subs, reader->task, 1);
 	kt_end(blockable);
 	kt_join(test, reader->task);
 	KUNIT_EXPECT_TRUE(test, kt_retry(interval, reader->seq));
@@ -689,7 +661,7 @@ static void p14_waits_for_overlaps_only(struct kunit *test)
 		range = start(test, mm, shapes[i].start, shapes[i].end);
 		reader = read_beside(test, interval);
 		if (shapes[i].hit) {
-			assert_waits(test, interval->mni.subs, reader->task, 1);
+			kt_assert_waits(test, interval->mni.subs, reader->task, 1);
 			kt_end(range);
 		}
 		kt_join(test, reader->task);
@@ -737,9 +709,9 @@ static void p14_waits_for_the_last(struct kunit *test)
 		ranges[0] = start(test, mm, FIRST - 1, FIRST + 1);
 		ranges[1] = start(test, mm, LAST, LAST + 1);
 		reader = read_beside(test, interval);
-		assert_waits(test, interval->mni.subs, reader->task, 1);
+		kt_assert_waits(test, interval->mni.subs, reader->task, 1);
 		kt_end(ranges[i]);
-		assert_waits(test, interval->mni.subs, reader->task, 1);
+		kt_assert_waits(test, interval->mni.subs, reader->task, 1);
 		kt_end(ranges[!i]);
 		kt_join(test, reader->task);
 		KUNIT_EXPECT_EQ(test, reader->in_flight, 0U);
@@ -762,7 +734,7 @@ static void p14_all_readers_go(struct kunit *test)
 
 	for (i = 0; i < 3; i++) {
 		readers[i] = read_beside(test, i < 2 ? a : b);
-		assert_waits(test, a->mni.subs, readers[i]->task, i + 1);
+		kt_assert_waits(test, a->mni.subs, readers[i]->task, i + 1);
 	}
 	kt_end(range);
 	for (i = 0; i < 3; i++) {
@@ -798,11 +770,11 @@ static void p14_waits_for_counted_ranges(struct kunit *test)
 	look(interval, &state);
 	KUNIT_ASSERT_EQ(test, state.overflow, 2U);
 	reader = read_beside(test, interval);
-	assert_waits(test, subs, reader->task, 1);
+	kt_assert_waits(test, subs, reader->task, 1);
 	kt_end(counted[0]);
-	assert_waits(test, subs, reader->task, 1);
+	kt_assert_waits(test, subs, reader->task, 1);
 	kt_end(slotted[0]);
-	assert_waits(test, subs, reader->task, 1);
+	kt_assert_waits(test, subs, reader->task, 1);
 	kt_end(counted[1]);
 	kt_join(test, reader->task);
 	KUNIT_EXPECT_EQ(test, reader->in_flight, n - 1);
@@ -859,10 +831,10 @@ static void p15_insert_in_a_range(struct kunit *test)
 	insert_now(test, interval, mm, FIRST, LENGTH);
 	KUNIT_EXPECT_EQ(test, invalidates(interval), 0);
 	reader = read_beside(test, interval);
-	assert_waits(test, subs, reader->task, 1);
+	kt_assert_waits(test, subs, reader->task, 1);
 	kt_end(start(test, mm, LAST, LAST + 1));
 	KUNIT_EXPECT_EQ(test, invalidates(interval), 1);
-	assert_waits(test, subs, reader->task, 1);
+	kt_assert_waits(test, subs, reader->task, 1);
 
 	kt_end(range);
 	kt_join(test, reader->task);
@@ -920,7 +892,7 @@ static void p15_remove_waits_for_callback(struct kunit *test)
 
 	range = start_at_gate(test, mm, FIRST, LAST + 1, interval, &task);
 	remover = remove_beside(test, interval);
-	assert_waits(test, keep->mni.subs, remover->task, 1);
+	kt_assert_waits(test, keep->mni.subs, remover->task, 1);
 	kt_gate_open(&interval->gate);
 	kt_join(test, remover->task);
 	KUNIT_EXPECT_EQ(test, remover->inside, 0);
@@ -970,7 +942,7 @@ static void p15_range_never_waits_for_remove(struct kunit *test)
 
 	range = start_at_gate(test, mm, FIRST, LAST + 1, interval, &task);
 	remover = remove_beside(test, interval);
-	assert_waits(test, other->mni.subs, remover->task, 1);
+	kt_assert_waits(test, other->mni.subs, remover->task, 1);
 
 	second = range_of(test, mm, FIRST, LAST + 2);
 	KUNIT_EXPECT_EQ(test,
@@ -979,7 +951,7 @@ static void p15_range_never_waits_for_remove(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, invalidates(other), 1);
 	KUNIT_EXPECT_EQ(test, invalidates(interval), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&interval->inside), 1);
-	assert_waits(test, other->mni.subs, remover->task, 1);
+	kt_assert_waits(test, other->mni.subs, remover->task, 1);
 
 	kt_gate_open(&interval->gate);
 	kt_join(test, remover->task);
@@ -1004,7 +976,7 @@ static void p15_reinsert_in_a_range(struct kunit *test)
 	remove_now(test, interval);
 	insert_now(test, interval, mm, FIRST, LENGTH);
 	reader = read_beside(test, interval);
-	assert_waits(test, keep->mni.subs, reader->task, 1);
+	kt_assert_waits(test, keep->mni.subs, reader->task, 1);
 	kt_end(range);
 	kt_join(test, reader->task);
 	KUNIT_EXPECT_EQ(test, reader->in_flight, 0U);
@@ -1126,7 +1098,7 @@ static void p15_free_right_after_callback(struct kunit *test)
 		task = kt_run(test, start_task, range);
 		kt_gate_wait(test, gate);
 		remover = kt_run(test, heap_remove, heap);
-		assert_waits(test, end->mni.subs, remover, 1);
+		kt_assert_waits(test, end->mni.subs, remover, 1);
 		kt_gate_open(gate);
 		kt_join(test, remover);
 		KUNIT_ASSERT_EQ(test, kt_join(test, task), 0);
@@ -1156,15 +1128,15 @@ static void p15_insert_around_a_walk(struct kunit *test)
 	insert_now(test, behind, mm, 0, 0x1000);
 	insert_now(test, ahead, mm, LAST + 1, 0x1000);
 	readers[0] = read_beside(test, behind);
-	assert_waits(test, subs, readers[0]->task, 1);
+	kt_assert_waits(test, subs, readers[0]->task, 1);
 	readers[1] = read_beside(test, ahead);
-	assert_waits(test, subs, readers[1]->task, 2);
+	kt_assert_waits(test, subs, readers[1]->task, 2);
 
 	kt_gate_open(&interval->gate);
 	KUNIT_EXPECT_EQ(test, kt_join(test, task), 0);
 	KUNIT_EXPECT_EQ(test, invalidates(behind), 0);
 	for (i = 0; i < 2; i++)
-		assert_waits(test, subs, readers[i]->task, 2);
+		kt_assert_waits(test, subs, readers[i]->task, 2);
 	kt_end(range);
 	for (i = 0; i < 2; i++) {
 		kt_join(test, readers[i]->task);
@@ -1194,13 +1166,13 @@ static void p15_remove_waits_for_two(struct kunit *test)
 					  &tasks[i]);
 	KUNIT_ASSERT_EQ(test, atomic_read(&interval->inside), 2);
 	remover = remove_beside(test, interval);
-	assert_waits(test, keep->mni.subs, remover->task, 1);
+	kt_assert_waits(test, keep->mni.subs, remover->task, 1);
 
 	/* One of them, whichever, goes on. */
 	complete(&interval->gate.go);
 	KT_ASSERT_UNTIL(test, !kt_running(tasks[0]) || !kt_running(tasks[1]));
 	KUNIT_EXPECT_EQ(test, atomic_read(&interval->inside), 1);
-	assert_waits(test, keep->mni.subs, remover->task, 1);
+	kt_assert_waits(test, keep->mni.subs, remover->task, 1);
 
 	kt_gate_open(&interval->gate);
 	kt_join(test, remover->task);
@@ -1225,7 +1197,7 @@ static void p15_remove_does_not_wait_for_the_next(struct kunit *test)
 	kt_gate_close(&next->gate);
 	range = start_at_gate(test, mm, FIRST, LAST + 1, first, &task);
 	remover = remove_beside(test, first);
-	assert_waits(test, next->mni.subs, remover->task, 1);
+	kt_assert_waits(test, next->mni.subs, remover->task, 1);
 	kt_gate_open(&first->gate);
 	kt_gate_wait(test, &next->gate);
 	kt_join(test, remover->task);
@@ -1253,11 +1225,11 @@ static void p15_two_removes(struct kunit *test)
 					  intervals[i], &tasks[i]);
 		/* The next range does not call this one any more. */
 		removers[i] = remove_beside(test, intervals[i]);
-		assert_waits(test, keep->mni.subs, removers[i]->task, i + 1);
+		kt_assert_waits(test, keep->mni.subs, removers[i]->task, i + 1);
 	}
 	kt_gate_open(&intervals[1]->gate);
 	kt_join(test, removers[1]->task);
-	assert_waits(test, keep->mni.subs, removers[0]->task, 1);
+	kt_assert_waits(test, keep->mni.subs, removers[0]->task, 1);
 	kt_gate_open(&intervals[0]->gate);
 	kt_join(test, removers[0]->task);
 	for (i = 0; i < 2; i++) {
@@ -1557,7 +1529,7 @@ static void p18_remove_waits_for_release(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ret, -ESRCH);
 	remove_now(test, next);
 	remover = remove_beside(test, interval);
-	assert_waits(test, keep->mni.subs, remover->task, 1);
+	kt_assert_waits(test, keep->mni.subs, remover->task, 1);
 	kt_gate_open(&interval->gate);
 	kt_join(test, remover->task);
 	KUNIT_EXPECT_EQ(test, remover->inside, 0);
@@ -1582,7 +1554,7 @@ static void p18_exit_lets_readers_go(struct kunit *test)
 	kt_mm_kill(test, mm);
 	range = start(test, mm, FIRST, LAST + 1);
 	reader = read_beside(test, interval);
-	assert_waits(test, interval->mni.subs, reader->task, 1);
+	kt_assert_waits(test, interval->mni.subs, reader->task, 1);
 	kt_mm_exit(test, mm);
 	kt_join(test, reader->task);
 	KUNIT_EXPECT_EQ(test, atomic_read(&interval->releases), 1);
@@ -1735,7 +1707,7 @@ static void p10_blockable_refusal_is_ignored(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->starts), 1);
 	/* It is in flight for the one who refused, too. */
 	reader = read_beside(test, stubborn);
-	assert_waits(test, next->mni.subs, reader->task, 1);
+	kt_assert_waits(test, next->mni.subs, reader->task, 1);
 	kt_end(range);
 	kt_join(test, reader->task);
 	KUNIT_EXPECT_EQ(test, reader->in_flight, 0U);
@@ -1869,7 +1841,7 @@ static void p15_insert_locked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, invalidates(first), 1);
 	KUNIT_ASSERT_EQ(test, insert_locked(second, mm, FIRST, LENGTH), 0);
 	reader = read_beside(test, second);
-	assert_waits(test, first->mni.subs, reader->task, 1);
+	kt_assert_waits(test, first->mni.subs, reader->task, 1);
 	kt_end(range);
 	kt_join(test, reader->task);
 	KUNIT_EXPECT_FALSE(test, kt_retry(second, reader->seq));

@@ -394,12 +394,15 @@ static bool settled(struct kt_task *task)
  * from expiring, and ours may be among them.
  */
 #define run_until(condition)						\
-do {									\
+({									\
 	unsigned long run_deadline = jiffies + KT_TIMEOUT;		\
+	bool run_true;							\
 									\
-	while (!(condition) && time_before(jiffies, run_deadline))	\
+	while (!(run_true = !!(condition)) &&				\
+	       time_before(jiffies, run_deadline))			\
 		cond_resched();						\
-} while (0)
+	run_true;							\
+})
 
 static void assert_sleeps(struct kunit *test, struct kt_task *task)
 {
@@ -1817,9 +1820,9 @@ static void p05_waits_for_a_running_func(struct kunit *test)
 
 	life->hold = true;
 	call_later(test);
-	run_until(atomic_read(&life->held));
+	KUNIT_EXPECT_TRUE(test, run_until(atomic_read(&life->held)));
 	sync = kt_run(test, do_synchronize, &life->funcs);
-	run_until(settled(sync));
+	KUNIT_EXPECT_TRUE(test, run_until(settled(sync)));
 	KUNIT_EXPECT_TRUE(test, kt_running(sync));
 	KUNIT_EXPECT_EQ(test, atomic_read(&life->funcs), 0);
 	WRITE_ONCE(life->hold, false);
@@ -1837,9 +1840,9 @@ static void p05_waits_for_a_running_free(struct kunit *test)
 
 	life->hold = true;
 	kt_put(sub);
-	run_until(atomic_read(&life->held));
+	KUNIT_EXPECT_TRUE(test, run_until(atomic_read(&life->held)));
 	sync = kt_run(test, do_synchronize, &sub->frees);
-	run_until(settled(sync));
+	KUNIT_EXPECT_TRUE(test, run_until(settled(sync)));
 	KUNIT_EXPECT_TRUE(test, kt_running(sync));
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 0);
 	WRITE_ONCE(life->hold, false);

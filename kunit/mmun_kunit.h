@@ -216,6 +216,12 @@ void kt_end(struct kt_range *range);
 
 /* Sleepers inside mmun on this mm: the way to know that a task waits there. */
 unsigned int kt_waiters(struct mmun_subscriptions *subs);
+/*
+ * @task is one of @n that sleep there, and goes on to when it is woken for no
+ * reason: it is not one that has been let go and has not run yet.
+ */
+void kt_assert_waits(struct kunit *test, struct mmun_subscriptions *subs,
+		     struct kt_task *task, unsigned int n);
 
 /* --- the suites --- */
 

@@ -973,7 +973,7 @@ static void p14_reader_waits_for_real_range(struct kunit *test)
 
 	act->interval = interval;
 	reader = kt_run(test, do_read_begin, act);
-	KT_ASSERT_UNTIL(test, kt_waiters(interval->mni.subs) == 1);
+	kt_assert_waits(test, interval->mni.subs, reader, 1);
 	act2->interval = other;
 	kt_join(test, kt_run(test, do_read_begin, act2));
 	KUNIT_EXPECT_FALSE(test, kt_retry(other, act2->seq));
@@ -1011,8 +1011,7 @@ static void p15_insert_and_remove_in_real_range(struct kunit *test)
 	kt_join(test, run_remove(test, old));
 	act->interval = new;
 	reader = kt_run(test, do_read_begin, act);
-	KT_ASSERT_UNTIL(test, kt_waiters(new->mni.subs) == 1);
-	KUNIT_EXPECT_TRUE(test, kt_running(range));
+	kt_assert_waits(test, new->mni.subs, range, 1);
 
 	kt_gate_open(&peer->gate);
 	kt_join(test, range);
@@ -1037,8 +1036,7 @@ static void p03_unregister_in_real_start(struct kunit *test)
 	range = run_munmap(test, mm, at, PAGES(1));
 	kt_gate_wait(test, &sub->start);
 	leaver = run_unregister(test, sub);
-	KT_ASSERT_UNTIL(test, kt_waiters(stays->mn.subs) == 1);
-	KUNIT_EXPECT_TRUE(test, kt_running(leaver));
+	kt_assert_waits(test, stays->mn.subs, leaver, 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->releases), 1);
 	kt_gate_open(&sub->start);
 	kt_join(test, leaver);
@@ -1090,8 +1088,7 @@ static void p09_join_in_real_range(struct kunit *test)
 	range = run_cut_off(test, file);
 	kt_gate_wait(test, &peer->gate);
 	joiner = run_register(test, mm, second);
-	KT_ASSERT_UNTIL(test, kt_waiters(first->mn.subs) == 1);
-	KUNIT_EXPECT_TRUE(test, kt_running(joiner));
+	kt_assert_waits(test, first->mn.subs, joiner, 1);
 	kt_gate_open(&peer->gate);
 	KUNIT_EXPECT_EQ(test, kt_join(test, joiner), 0);
 	kt_join(test, range);
@@ -2367,8 +2364,7 @@ static void p10_join_with_orphan(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, accept_range(range), 0);
 	task = run_register(test, mm, second);
-	KT_ASSERT_UNTIL(test, kt_waiters(sub->mn.subs) == 1);
-	KUNIT_EXPECT_TRUE(test, kt_running(task));
+	kt_assert_waits(test, sub->mn.subs, task, 1);
 	raiser_leaves(range);
 	KUNIT_EXPECT_EQ(test, kt_join(test, task), 0);
 	KT_ASSERT_UNTIL(test, atomic_read(&sub->ends) == 1);
