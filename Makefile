@@ -69,6 +69,15 @@ guest:
 kunit:
 	@scripts/kunit
 
+coverage:
+	@scripts/coverage
+
+mutants:
+	@scripts/mutants $(MUTANTS)
+
+check-all:
+	@MMUN_ALL=1 scripts/check
+
 bench:
 	@scripts/bench
 
@@ -90,6 +99,9 @@ help:
 	@echo '  make demo        a real process, watched through mmun'
 	@echo '  make check       every test, on every kernel'
 	@echo '  make kunit       the KUnit suites, on a debug kernel that is built once'
+	@echo '  make check-all   the same and all that takes long: coverage, mutants'
+	@echo '  make coverage    what of the core the tests execute, with gcov'
+	@echo '  make mutants     do the suites catch small faults in the core (MUTANTS="012 03")?'
 	@echo '  make guest       the suites in the guest only (TESTS=t_list,t_get,...)'
 	@echo '  make bench       print what registration costs'
 	@echo '  make lint        sparse, W=1, checkpatch and shellcheck only'
@@ -107,4 +119,4 @@ help:
 	@echo '  V=1                show the guest as it talks'
 
 .PHONY: all need-kdir modules tools install uninstall clean
-.PHONY: demo check guest kunit bench lint selftest help
+.PHONY: demo check guest kunit coverage mutants check-all bench lint selftest help

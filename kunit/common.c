@@ -654,10 +654,18 @@ void kt_assert_waits(struct kunit *test, struct mmun_subscriptions *subs,
 
 /* --- before and after each case --- */
 
+static bool stop_at_failure;
+module_param_named(stop, stop_at_failure, bool, 0444);
+MODULE_PARM_DESC(stop, "after a case that fails, fail all others at once");
+static bool failed;
+
 int kt_init(struct kunit *test)
 {
-	struct kt_case *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	struct kt_case *c;
 
+	if (stop_at_failure && failed)
+		return -ECANCELED;
+	c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
 	if (!c)
 		return -ENOMEM;
 	mutex_init(&c->lock);
@@ -728,4 +736,6 @@ void kt_exit(struct kunit *test)
 			      "%u bridges and works are left",
 			      mmun_kunit_attached());
 	kt_current = NULL;
+	if (test->status == KUNIT_FAILURE)
+		failed = true;
 }
