@@ -39,14 +39,6 @@ FIXTURE(signal)
 
 FIXTURE_SETUP(signal)
 {
-	unsigned long i;
-	char *p;
-
-	p = mmap(NULL, VMAS * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
-		 -1, 0);
-	ASSERT_NE(MAP_FAILED, p);
-	for (i = 0; i < VMAS; i += 2)
-		ASSERT_EQ(0, mprotect(p + i * PAGE, PAGE, PROT_NONE));
 	self->fd = dev_open();
 	ASSERT_GE(self->fd, 0);
 }
@@ -114,4 +106,28 @@ TEST_F(signal, first_and_second_attach)
 	EXPECT_EQ(0, subscriptions(self->fd));
 }
 
-TEST_HARNESS_MAIN
+static int make_vmas(void)
+{
+	unsigned long i;
+	char *p;
+
+	p = mmap(NULL, VMAS * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
+		 -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	for (i = 0; i < VMAS; i += 2)
+		if (mprotect(p + i * PAGE, PAGE, PROT_NONE))
+			return -errno;
+	return 0;
+}
+
+/*
+ * The tests inherit the VMAs: a debug kernel takes longer to make them than the
+ * harness gives to one test.
+ */
+int main(int argc, char **argv)
+{
+	if (make_vmas())
+		ksft_exit_fail_msg("cannot make %lu VMAs\n", VMAS);
+	return test_harness_run(argc, argv);
+}
