@@ -13,6 +13,7 @@
  * mmun_shim.c  hears the kernel's notifier; finds the state of a mm
  * mmun_range.c the table of ranges in flight: what has begun and not ended
  * mmun_itree.c interval subscriptions
+ * mmun_hmm.c   faulting pages in under an interval
  * mmun_core.c  list subscriptions, walks, destruction
  *
  * Locks, outermost first. A lock is taken only while those above it, or none,

@@ -34,6 +34,13 @@
  * invalidated as all others; and no insert or remove has to be deferred until
  * the mm is quiet. What a callback needs is only that its interval stays in the
  * tree while it runs: it is counted in running, and remove waits for that count.
+ *
+ * Two passes. B may be two callbacks: the first one tells the device to drop the
+ * entries and does not wait for it, the second one waits. An interval with a
+ * second pass to come stays counted in running until that has returned, so it
+ * is neither removed nor, with its driver, unloaded in between. set_seq belongs
+ * to the first pass, which is B in the drawing: what is faulted in after it
+ * collides, or waits for G. The page tables change after both.
  */
 
 #include <linux/export.h>
@@ -78,24 +85,89 @@ first_live(struct interval_tree_node *node,
 	return NULL;
 }
 
-static bool call_invalidate(struct mmun_interval_notifier *sub,
-			    const struct mmun_notifier_range *range,
-			    unsigned long cur_seq)
+/* The second passes of one range that are to come, in the order of the first. */
+struct finishes {
+	struct llist_node *first;
+	struct llist_node **end;
+};
+
+static bool call_start(struct mmun_interval_notifier *sub,
+		       const struct mmun_notifier_range *range,
+		       unsigned long cur_seq,
+		       struct mmun_interval_notifier_finish **finish)
 {
+	if (sub->ops->invalidate_start)
+		return sub->ops->invalidate_start(sub, range, cur_seq, finish);
+	return sub->ops->invalidate(sub, range, cur_seq);
+}
+
+/* Return: 0, or -EAGAIN. A second pass to come is put at the end of @finishes. */
+static int first_pass(struct mmun_interval_notifier *sub,
+		      const struct mmun_notifier_range *range,
+		      unsigned long cur_seq, struct finishes *finishes)
+{
+	struct mmun_interval_notifier_finish *finish = NULL;
+	bool blockable = mmun_notifier_range_blockable(range);
 	bool agreed;
 
-	if (mmun_notifier_range_blockable(range)) {
-		agreed = sub->ops->invalidate(sub, range, cur_seq);
-		if (!agreed)
-			pr_warn_once("mmun: %ps refused a blockable range, ignored\n",
-				     sub->ops->invalidate);
-		return true;
-	}
+	if (!blockable)
+		non_block_start();
+	agreed = call_start(sub, range, cur_seq, &finish);
+	if (!blockable)
+		non_block_end();
 
-	non_block_start();
-	agreed = sub->ops->invalidate(sub, range, cur_seq);
-	non_block_end();
-	return agreed;
+	if (!agreed) {
+		if (!blockable)
+			return -EAGAIN;
+		pr_warn_once("mmun: %ps refused a blockable range, ignored\n",
+			     sub->ops->invalidate_start ?
+			     (void *)sub->ops->invalidate_start :
+			     (void *)sub->ops->invalidate);
+		return 0;
+	}
+	if (finish) {
+		finish->notifier = sub;
+		finish->link.next = NULL;
+		*finishes->end = &finish->link;
+		finishes->end = &finish->link.next;
+	}
+	return 0;
+}
+
+/* One invalidation of @sub is done: it may be removed if that was the last. */
+static void done(struct mmun_subscriptions *subs,
+		 struct mmun_interval_notifier *sub)
+	__must_hold(&subs->lock)
+{
+	if (!--sub->running && sub->removing)
+		mmun_wake(subs);
+}
+
+static void second_passes(struct mmun_subscriptions *subs,
+			  const struct mmun_notifier_range *range,
+			  struct llist_node *node)
+{
+	bool blockable = mmun_notifier_range_blockable(range);
+	struct mmun_interval_notifier_finish *finish;
+	struct mmun_interval_notifier *sub;
+
+	while (node) {
+		finish = llist_entry(node, struct mmun_interval_notifier_finish,
+				     link);
+		/* Both before the call, which may free what they are in. */
+		node = node->next;
+		sub = finish->notifier;
+
+		if (!blockable)
+			non_block_start();
+		sub->ops->invalidate_finish(finish);
+		if (!blockable)
+			non_block_end();
+
+		mmun_lock(subs);
+		done(subs, sub);
+		mmun_unlock(subs);
+	}
 }
 
 /**
@@ -103,6 +175,8 @@ static bool call_invalidate(struct mmun_interval_notifier *sub,
  * @subs: the mm
  * @range: the range; in the table of ranges already, unless it is the release
  * @cur_seq: its number
+ *
+ * Both passes are over when this returns, also if an interval has refused.
  *
  * Context: inside a walk. Sleeps if the range is blockable and a callback does.
  *
@@ -112,7 +186,9 @@ int mmun_itree_start(struct mmun_subscriptions *subs,
 		     const struct mmun_notifier_range *range,
 		     unsigned long cur_seq)
 {
+	struct finishes finishes = { .end = &finishes.first };
 	struct mmun_interval_notifier *sub, *next;
+	struct llist_node **end;
 	int ret = 0;
 
 	/* An empty range would match an interval that spans its start. */
@@ -127,8 +203,8 @@ int mmun_itree_start(struct mmun_subscriptions *subs,
 		sub->running++;
 		mmun_unlock(subs);
 
-		if (!call_invalidate(sub, range, cur_seq))
-			ret = -EAGAIN;
+		end = finishes.end;
+		ret = first_pass(sub, range, cur_seq, &finishes);
 
 		mmun_lock(subs);
 		/* It was running, so it is still in the tree. */
@@ -136,11 +212,14 @@ int mmun_itree_start(struct mmun_subscriptions *subs,
 							  range->start,
 							  mmun_range_last(range)),
 				  range);
-		if (!--sub->running && sub->removing)
-			mmun_wake(subs);
+		/* Else it goes on running, until its second pass is over. */
+		if (finishes.end == end)
+			done(subs, sub);
 		sub = next;
 	}
 	mmun_unlock(subs);
+
+	second_passes(subs, range, finishes.first);
 	return ret;
 }
 
@@ -207,6 +286,14 @@ mmun_interval_read_begin(struct mmun_interval_notifier *interval_sub)
 }
 EXPORT_SYMBOL_GPL(mmun_interval_read_begin);
 
+/* invalidate, or both passes; with all three, invalidate is not used. */
+static bool ops_complete(const struct mmun_interval_notifier_ops *ops)
+{
+	if (ops->invalidate_start)
+		return ops->invalidate_finish;
+	return ops->invalidate;
+}
+
 static int insert(struct mmun_interval_notifier *sub, struct mm_struct *mm,
 		  unsigned long start, unsigned long length,
 		  const struct mmun_interval_notifier_ops *ops,
@@ -218,6 +305,8 @@ static int insert(struct mmun_interval_notifier *sub, struct mm_struct *mm,
 
 	if (!length || check_add_overflow(start, length - 1, &last))
 		return -EOVERFLOW;
+	if (!ops_complete(ops))
+		return -EINVAL;
 
 	subs = mmun_subscriptions_join(mm, 0, mmap_locked);
 	if (IS_ERR(subs))
@@ -268,6 +357,8 @@ static int insert(struct mmun_interval_notifier *sub, struct mm_struct *mm,
  *
  * Return: 0, or
  * * -EOVERFLOW: @length is zero, or the end is beyond ULONG_MAX
+ * * -EINVAL: @ops has neither invalidate nor both invalidate_start and
+ *   invalidate_finish
  * * -ESRCH: nobody uses the address space any more
  * * -ENOMEM: no memory for the first subscription of the mm
  * * -EINTR: as mmun_notifier_register()
@@ -318,8 +409,8 @@ EXPORT_SYMBOL_GPL(mmun_interval_notifier_insert_locked);
  * after the call are not told to the interval any more, though it may still wait:
  * the driver drops its mirror entries, and lets none come, before it calls.
  *
- * Context: process context, may sleep. Not from ops->invalidate; no lock may be
- * held that this interval's ops->invalidate takes.
+ * Context: process context, may sleep. Not from a callback of the interval; no
+ * lock may be held that one of its callbacks takes.
  */
 void mmun_interval_notifier_remove(struct mmun_interval_notifier *interval_sub)
 {

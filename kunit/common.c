@@ -532,15 +532,20 @@ const struct mmun_interval_notifier_ops kt_interval_ops = {
 	.invalidate = interval_invalidate,
 };
 
-struct kt_interval *kt_interval(struct kunit *test)
+void *kt_interval_sized(struct kunit *test, size_t size)
 {
-	struct kt_interval *interval = kt_new(test, sizeof(*interval));
+	struct kt_interval *interval = kt_new(test, size);
 
 	interval->test = test;
 	raw_spin_lock_init(&interval->lock);
 	kt_gate_init(test, &interval->gate);
 	kt_add(test, &interval->node, &case_of(test)->intervals);
 	return interval;
+}
+
+struct kt_interval *kt_interval(struct kunit *test)
+{
+	return kt_interval_sized(test, sizeof(struct kt_interval));
 }
 
 struct kt_interval *kt_insert(struct kunit *test, struct mm_struct *mm,

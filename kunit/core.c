@@ -82,15 +82,6 @@ static struct entry heard[512];
 static unsigned int nr_heard;
 static DEFINE_RAW_SPINLOCK(heard_lock);
 
-static int non_block(void)
-{
-#ifdef CONFIG_DEBUG_ATOMIC_SLEEP
-	return current->non_block_count;
-#else
-	return 0;
-#endif
-}
-
 static void hear(const void *who, enum what what,
 		 const struct mmun_notifier_range *range)
 {
@@ -102,7 +93,7 @@ static void hear(const void *who, enum what what,
 		entry->who = who;
 		entry->what = what;
 		entry->range = *range;
-		entry->non_block = non_block();
+		entry->non_block = kt_non_block();
 	}
 	raw_spin_unlock(&heard_lock);
 }
@@ -2244,13 +2235,13 @@ static void p11_checked_for_sleeping(struct kunit *test)
 	struct kt_interval *interval = insert(test, mm, FROM, TO);
 	struct kt_range *range = kt_range(test, mm, FROM, TO, blockable,
 					  MMUN_NOTIFY_UNMAP);
-	int before = non_block();
+	int before = kt_non_block();
 
 	skip_unless_checked(test);
 	KUNIT_ASSERT_EQ(test, kt_start(range), 0);
-	KUNIT_EXPECT_EQ(test, non_block(), before);
+	KUNIT_EXPECT_EQ(test, kt_non_block(), before);
 	kt_end(range);
-	KUNIT_EXPECT_EQ(test, non_block(), before);
+	KUNIT_EXPECT_EQ(test, kt_non_block(), before);
 	KUNIT_EXPECT_EQ(test, non_block_at(sub, START), before + !blockable);
 	KUNIT_EXPECT_EQ(test, non_block_at(sub, END), before + !blockable);
 	KUNIT_EXPECT_EQ(test, non_block_at(interval, INVALIDATE),
@@ -2264,12 +2255,12 @@ static void p11_end_after_refusal(struct kunit *test)
 	struct kt_sub *older = sub_of_range(test, mm);
 	struct kt_sub *sub = sub_of_range(test, mm);
 	struct kt_sub *younger = sub_of_range(test, mm);
-	int before = non_block();
+	int before = kt_non_block();
 
 	skip_unless_checked(test);
 	sub->refuse = -EAGAIN;
 	KUNIT_EXPECT_EQ(test, kt_start(non_block_range(test, mm)), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, non_block(), before);
+	KUNIT_EXPECT_EQ(test, kt_non_block(), before);
 	KUNIT_EXPECT_EQ(test, non_block_at(sub, START), before + 1);
 	KUNIT_EXPECT_EQ(test, non_block_at(older, START), before + 1);
 	KUNIT_EXPECT_EQ(test, non_block_at(older, END), before + 1);
@@ -2288,7 +2279,7 @@ static void p11_owed_end(struct kunit *test)
 	leave(sub, way_of(test));
 	KT_ASSERT_UNTIL(test, ends(sub));
 	KUNIT_EXPECT_EQ(test, non_block_at(sub, END), 1);
-	KUNIT_EXPECT_EQ(test, non_block(), 0);
+	KUNIT_EXPECT_EQ(test, kt_non_block(), 0);
 	/* Here by the worker that settles it. */
 	refuse_behind(range);
 	KT_ASSERT_UNTIL(test, ends(other));

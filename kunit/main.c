@@ -31,6 +31,10 @@ MODULE_PARM_DESC(steps, "how long the random cases are; 0 takes their own");
 static struct kunit_suite *suites[] = {
 	&mmun_core_suite,
 	&mmun_itree_suite,
+	&mmun_passes_suite,
+#ifdef CONFIG_HMM_MIRROR
+	&mmun_hmm_suite,
+#endif
 	&mmun_model_suite,
 	&mmun_lifetime_suite,
 	&mmun_shim_suite,

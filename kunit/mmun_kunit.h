@@ -187,7 +187,10 @@ struct kt_interval {
 
 extern const struct mmun_interval_notifier_ops kt_interval_ops;
 
+/* A zeroed one that is not inserted; it belongs to the case. */
 struct kt_interval *kt_interval(struct kunit *test);
+/* The same as the first member of something larger. */
+void *kt_interval_sized(struct kunit *test, size_t size);
 struct kt_interval *kt_insert(struct kunit *test, struct mm_struct *mm,
 			      unsigned long start, unsigned long length);
 void kt_remove(struct kt_interval *interval);
@@ -214,6 +217,16 @@ struct kt_range *kt_range(struct kunit *test, struct mm_struct *mm,
 int kt_start(struct kt_range *range);
 void kt_end(struct kt_range *range);
 
+/* How deep the task is in what may not block; 0 where the kernel does not count. */
+static inline int kt_non_block(void)
+{
+#ifdef CONFIG_DEBUG_ATOMIC_SLEEP
+	return current->non_block_count;
+#else
+	return 0;
+#endif
+}
+
 /* Sleepers inside mmun on this mm: the way to know that a task waits there. */
 unsigned int kt_waiters(struct mmun_subscriptions *subs);
 /*
@@ -227,6 +240,8 @@ void kt_assert_waits(struct kunit *test, struct mmun_subscriptions *subs,
 
 extern struct kunit_suite mmun_core_suite;
 extern struct kunit_suite mmun_itree_suite;
+extern struct kunit_suite mmun_passes_suite;
+extern struct kunit_suite mmun_hmm_suite;
 extern struct kunit_suite mmun_model_suite;
 extern struct kunit_suite mmun_lifetime_suite;
 extern struct kunit_suite mmun_shim_suite;

@@ -23,6 +23,7 @@
 #include <linux/err.h>
 #include <linux/interval_tree.h>
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/mm_types.h>
 #include <linux/mmap_lock.h>
 #include <linux/types.h>
@@ -172,6 +173,23 @@ struct mmun_notifier {
 };
 
 /**
+ * struct mmun_interval_notifier_finish - the second pass of an invalidation
+ * @link: the core's, from the return of invalidate_start on
+ * @notifier: the interval; set by the core before it calls invalidate_finish
+ *
+ * The driver embeds it in what one invalidation needs in both passes. An
+ * interval can be in several invalidations at once: each needs its own. The
+ * memory belongs to the driver again, and may be freed, as soon as
+ * invalidate_finish is called. In invalidate_start the allocation must be one
+ * that cannot sleep, or the range blockable; who gets no memory does the whole
+ * work in the first pass.
+ */
+struct mmun_interval_notifier_finish {
+	struct llist_node link;
+	struct mmun_interval_notifier *notifier;
+};
+
+/**
  * struct mmun_interval_notifier_ops - what an interval subscriber wants to hear
  * @invalidate: a range that overlaps the interval is about to change. The
  *	callback takes the driver's own lock (the one around
@@ -179,11 +197,27 @@ struct mmun_notifier {
  *	and removes the entries of the overlap. May sleep if the range is
  *	blockable. Return: true; or false, if the range is not blockable and the
  *	callback would have to sleep. MMUN_NOTIFY_RELEASE must return true.
+ * @invalidate_start: called instead of @invalidate, if it is there. It must
+ *	call mmun_interval_set_seq() in the same way, and begins the work without
+ *	waiting for the device. With *@finish left NULL, as it is given, the work
+ *	is done when it returns; if the driver points it at a struct of its own
+ *	and returns true, @invalidate_finish is called with that, and the work is
+ *	done when that returns. With false, *@finish is not looked at.
+ * @invalidate_finish: the second pass; required with @invalidate_start. All
+ *	intervals of the range have had their first pass before the first one
+ *	has its second, so that several devices flush side by side. It is called
+ *	also if an interval or list subscriber refuses the range later. May sleep
+ *	if the range is blockable. There is no error.
  */
 struct mmun_interval_notifier_ops {
 	bool (*invalidate)(struct mmun_interval_notifier *interval_sub,
 			   const struct mmun_notifier_range *range,
 			   unsigned long cur_seq);
+	bool (*invalidate_start)(struct mmun_interval_notifier *interval_sub,
+				 const struct mmun_notifier_range *range,
+				 unsigned long cur_seq,
+				 struct mmun_interval_notifier_finish **finish);
+	void (*invalidate_finish)(struct mmun_interval_notifier_finish *finish);
 };
 
 /**
@@ -197,11 +231,36 @@ struct mmun_interval_notifier {
 	struct interval_tree_node interval_tree;
 	const struct mmun_interval_notifier_ops *ops;
 	struct mm_struct *mm;
-	unsigned long invalidate_seq;
 	/* private: */
 	struct mmun_subscriptions *subs;
-	unsigned int running;		/* callbacks that run now */
+	unsigned int running;		/* invalidations that are not done */
 	bool removing;
+	/* public: where the kernel's has it, see mmun_hmm.c */
+	unsigned long invalidate_seq;
+};
+
+/**
+ * struct mmun_hmm_range - what mmun_hmm_range_fault() is to fault in
+ * @notifier: an inserted interval that covers start to end
+ * @notifier_seq: what mmun_interval_read_begin() returned
+ * @start: first byte, a multiple of PAGE_SIZE
+ * @end: the byte after the last one, a multiple of PAGE_SIZE
+ * @hmm_pfns: one word for each page; HMM_PFN_* flags in, flags and pfn out
+ * @default_flags: HMM_PFN_REQ_* flags that are asked for every page
+ * @pfn_flags_mask: which flags of @hmm_pfns count as input
+ * @dev_private_owner: whose device-private pages are returned and not migrated
+ *
+ * The fields are those of the kernel's struct hmm_range (linux/hmm.h).
+ */
+struct mmun_hmm_range {
+	struct mmun_interval_notifier *notifier;
+	unsigned long notifier_seq;
+	unsigned long start;
+	unsigned long end;
+	unsigned long *hmm_pfns;
+	unsigned long default_flags;
+	unsigned long pfn_flags_mask;
+	void *dev_private_owner;
 };
 
 bool mm_has_mmun_notifiers(struct mm_struct *mm);
@@ -236,12 +295,14 @@ void mmun_interval_notifier_remove(struct mmun_interval_notifier *interval_sub);
 unsigned long
 mmun_interval_read_begin(struct mmun_interval_notifier *interval_sub);
 
+int mmun_hmm_range_fault(struct mmun_hmm_range *range);
+
 /**
  * mmun_interval_set_seq - note a collision with the read side
- * @interval_sub: the interval whose @invalidate callback runs
+ * @interval_sub: the interval whose invalidate or invalidate_start runs
  * @cur_seq: what the callback was given
  *
- * Context: inside ops->invalidate, under the driver's own lock, always.
+ * Context: inside ops->invalidate or ops->invalidate_start, under the driver's own lock, always.
  * Pairs with mmun_interval_read_retry() under the same lock, and with the
  * lockless read in mmun_interval_check_retry().
  */
