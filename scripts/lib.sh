@@ -20,6 +20,10 @@ set -u
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${MMUN_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/mmun}
 STOCK="6.12 6.1"
+# For the suites' guests: an SRCU domain has a queue of functions for each CPU, as
+# on a machine with many. In one queue for all, where nothing overtakes, a barrier
+# and a grace period are the same.
+MANY_QUEUES=srcutree.convert_to_big=1
 export LC_ALL=C
 # shellcheck source=scripts/kernels.sh
 . "$TOP/scripts/kernels.sh"
