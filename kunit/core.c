@@ -1230,6 +1230,41 @@ static void p09_leave_before_own_end_comes(struct kunit *test)
 	expect_quiet(test, first);
 }
 
+/*
+ * While the end of a range is being told, one leaves who hears it at once, and
+ * another range begins: those whose turn comes later hear the end of the first.
+ */
+static void p09_told_end_keeps_its_range(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *last = sub_of_range(test, mm);
+	struct kt_sub *sub = sub_of_range(test, mm);
+	struct kt_sub *first = sub_of_range(test, mm);
+	struct kt_range *a = start(test, mm, FROM, FROM + 1), *b;
+	struct kt_task *task;
+
+	kt_gate_close(&first->end);
+	task = kt_run(test, end_task, a);
+	kt_gate_wait(test, &first->end);
+	leave(sub, BY_NO_RELEASE);
+	KUNIT_EXPECT_EQ(test, times(sub, END, a), 1);
+	KUNIT_EXPECT_EQ(test, look(last).busy, 1U);
+	b = start(test, mm, TO, TO + 1);
+	KUNIT_EXPECT_EQ(test, look(last).busy, 2U);
+	kt_gate_open(&first->end);
+	kt_join(test, task);
+	KUNIT_EXPECT_EQ(test, times(last, END, a), 1);
+	KUNIT_EXPECT_EQ(test, ends(last), 1);
+	KUNIT_EXPECT_EQ(test, look(last).busy, 1U);
+	kt_end(b);
+	KUNIT_EXPECT_EQ(test, times(last, END, b), 1);
+	KUNIT_EXPECT_EQ(test, times(first, END, b), 1);
+	KUNIT_EXPECT_EQ(test, ends(last), 2);
+	KUNIT_EXPECT_EQ(test, ends(first), 2);
+	KUNIT_EXPECT_EQ(test, ends(sub), 1);
+	expect_quiet(test, last);
+}
+
 /* Who leaves before its turn for the start has come is not told of the range. */
 static void p09_leave_before_own_start_comes(struct kunit *test)
 {
@@ -2748,6 +2783,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(p09_leave_while_own_start_fails, way_gen_params),
 	KUNIT_CASE_PARAM(p09_leave_while_own_end_runs, way_gen_params),
 	KUNIT_CASE_PARAM(p09_leave_before_own_end_comes, way_gen_params),
+	KUNIT_CASE(p09_told_end_keeps_its_range),
 	KUNIT_CASE_PARAM(p09_leave_before_own_start_comes, way_gen_params),
 	KUNIT_CASE(p09_leave_and_come_back),
 	KUNIT_CASE_PARAM(p09_put_in_own_start, blockable_gen_params),

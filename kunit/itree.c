@@ -608,6 +608,41 @@ static void p13_provisional_then_confirmed(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, kt_retry(interval, seq[i]));
 }
 
+/*
+ * An interval that is inserted in a range that may still be refused collides
+ * with it, though it has never been told of a range.
+ */
+static void p13_new_in_a_provisional_range(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_interval *keeper = insert(test, mm);
+	struct kt_interval *interval = kt_interval(test);
+	struct kt_range *range = accept(test, mm, FIRST, LAST + 1);
+	unsigned long seq[2];
+	int i;
+
+	insert_now(test, interval, mm, FIRST, LENGTH);
+	for (i = 0; i < 2; i++) {
+		seq[i] = read_now(test, interval);
+		KUNIT_EXPECT_FALSE_MSG(test, seq[i] & 1, "%lu is odd", seq[i]);
+		KUNIT_EXPECT_TRUE(test, kt_retry(interval, seq[i]));
+		KUNIT_EXPECT_TRUE(test,
+				  mmun_interval_check_retry(&interval->mni,
+							    seq[i]));
+	}
+	KUNIT_EXPECT_EQ(test, invalidates(keeper), 1);
+	KUNIT_EXPECT_EQ(test, invalidates(interval), 0);
+
+	mmun_kunit_confirm(&range->kernel);
+	kt_end(range);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_TRUE(test, kt_retry(interval, seq[i]));
+	seq[0] = read_now(test, interval);
+	KUNIT_EXPECT_TRUE(test, seq[0] & 1);
+	KUNIT_EXPECT_FALSE(test, kt_retry(interval, seq[0]));
+	KUNIT_EXPECT_EQ(test, invalidates(interval), 0);
+}
+
 /* A provisional range beside the interval makes no section retry. */
 static void p13_provisional_elsewhere(struct kunit *test)
 {
@@ -1862,6 +1897,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p13_numbers_of_ranges_in_flight),
 	KUNIT_CASE(p09_register_across_the_wrap),
 	KUNIT_CASE(p13_provisional_then_confirmed),
+	KUNIT_CASE(p13_new_in_a_provisional_range),
 	KUNIT_CASE(p13_provisional_elsewhere),
 	KUNIT_CASE(p13_provisional_and_blockable),
 	KUNIT_CASE(p13_counted_ranges_collide),

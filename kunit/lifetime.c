@@ -13,6 +13,7 @@
 #include <linux/cpumask.h>
 #include <linux/kthread.h>
 #include <linux/mmap_lock.h>
+#include <linux/oom.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
@@ -21,6 +22,10 @@
 #include <linux/workqueue.h>
 
 #include "mmun_kunit.h"
+
+struct call {
+	struct rcu_head rcu;
+};
 
 /* What alloc_notifier, free_notifier and the functions of call_srcu do. */
 struct life {
@@ -32,7 +37,10 @@ struct life {
 	struct mmun_notifier *nested, *loser;
 	struct kt_sub *spare;		/* returned by alloc, if there is one */
 	bool hold;			/* who gives back does not return */
-	struct kt_gate stop;		/* of an owned */
+	unsigned int held_on;		/* the CPU where it turns */
+	struct kt_gate stop;		/* of an owned, or a task */
+	struct call *call;		/* for a task to queue on cpu */
+	unsigned int cpu;
 
 	atomic_t allocs, frees, funcs, releases;
 	atomic_t held;			/* came where hold holds them */
@@ -81,6 +89,7 @@ static void give_back_slowly(void)
 		atomic_inc(&life->sleepable);
 	if (!READ_ONCE(life->hold))
 		return;
+	life->held_on = raw_smp_processor_id();
 	atomic_inc(&life->held);
 	while (READ_ONCE(life->hold) && time_before(jiffies, deadline))
 		cpu_relax();
@@ -246,10 +255,6 @@ static void act_no_release(struct owned *owned)
 }
 
 /* --- functions of call_srcu --- */
-
-struct call {
-	struct rcu_head rcu;
-};
 
 static void call_func(struct rcu_head *rcu)
 {
@@ -1695,6 +1700,26 @@ static void p03_no_release(struct kunit *test)
 			param->at == AT_RELEASE ? 1 : 0);
 }
 
+/*
+ * The exit stands in a release, and the one that it will come to next leaves
+ * without release: it is not told, though the walk still comes to it.
+ */
+static void p03_no_release_of_the_next(struct kunit *test)
+{
+	struct kt_sub *next;
+	struct scene s;
+
+	stage(test, &s);
+	next = kt_register(test, s.mm, &life_list_ops);
+	s.sub = kt_register(test, s.mm, &life_list_ops);
+	stand(test, &s, AT_RELEASE);
+	no_release(next);
+	go_on(test, &s);
+	KUNIT_EXPECT_EQ(test, atomic_read(&next->releases), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.sub->releases), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.keeper->releases), 1);
+}
+
 /* After unregister_no_release nothing new is heard. */
 static void p03_no_callback_after_no_release(struct kunit *test)
 {
@@ -1826,6 +1851,87 @@ static void p05_waits_for_a_running_func(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, kt_running(sync));
 	KUNIT_EXPECT_EQ(test, atomic_read(&life->funcs), 0);
 	WRITE_ONCE(life->hold, false);
+	KUNIT_EXPECT_EQ(test, kt_join(test, sync), 1);
+}
+
+static int do_call_later_on(void *arg)
+{
+	if (set_cpus_allowed_ptr(current, cpumask_of(life->cpu)))
+		return -EINVAL;
+	mmun_notifier_call_srcu(&life->call->rcu, call_func);
+	return 0;
+}
+
+static int do_synchronize_later(void *arg)
+{
+	kt_gate_pass(&life->stop);
+	return do_synchronize(&life->funcs);
+}
+
+static bool marked;
+
+static void mark(struct rcu_head *rcu)
+{
+	WRITE_ONCE(marked, true);
+}
+
+/*
+ * A function that is in the middle on another CPU has not finished, though a
+ * whole grace period after the call is over.
+ */
+static void p05_waits_for_a_func_of_another_cpu(struct kunit *test)
+{
+	unsigned int here = cpumask_first(cpu_online_mask);
+	static struct rcu_head head;
+	struct kt_task *sync;
+	unsigned long slept;
+	int i;
+
+	life->cpu = cpumask_last(cpu_online_mask);
+	if (life->cpu == here)
+		kunit_skip(test, "there is one CPU only");
+
+	life->call = kzalloc(sizeof(*life->call), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, life->call);
+	kt_gate_close(&life->stop);
+	sync = kt_run(test, do_synchronize_later, NULL);
+	kt_gate_wait(test, &life->stop);
+	KUNIT_ASSERT_EQ(test, set_cpus_allowed_ptr(sync->task, cpumask_of(here)),
+			0);
+
+	life->hold = true;
+	KUNIT_EXPECT_EQ(test,
+			kt_join(test, kt_run(test, do_call_later_on, NULL)), 0);
+	KUNIT_EXPECT_TRUE(test, run_until(atomic_read(&life->held)));
+	/* A small SRCU domain has one queue, where nothing can overtake. */
+	if (life->held_on == life->cpu) {
+		KUNIT_EXPECT_EQ(test, set_cpus_allowed_ptr(current,
+							   cpumask_of(here)),
+				0);
+		slept = READ_ONCE(sync->task->nvcsw);
+		kt_gate_open(&life->stop);
+		KUNIT_EXPECT_TRUE(test,
+				  run_until(READ_ONCE(sync->task->nvcsw) !=
+					    slept && settled(sync)));
+		/* What is queued here now comes after what it has queued. */
+		for (i = 0; i < 2; i++) {
+			marked = false;
+			mmun_notifier_call_srcu(&head, mark);
+			KUNIT_EXPECT_TRUE(test, run_until(READ_ONCE(marked)));
+		}
+		for (i = 0; i < 2; i++) {
+			slept = READ_ONCE(sync->task->nvcsw);
+			wake_up_process(sync->task);
+			KUNIT_EXPECT_TRUE(test,
+					  run_until(!kt_running(sync) ||
+						    READ_ONCE(sync->task->nvcsw)
+						    != slept));
+		}
+		KUNIT_EXPECT_TRUE(test, kt_running(sync));
+		KUNIT_EXPECT_EQ(test, atomic_read(&life->funcs), 0);
+	}
+	WRITE_ONCE(life->hold, false);
+	kt_gate_open(&life->stop);
 	KUNIT_EXPECT_EQ(test, kt_join(test, sync), 1);
 }
 
@@ -2266,6 +2372,42 @@ static void p07_detached_after_exit(struct kunit *test)
 	kt_unregister(sub);
 	kt_remove(interval);
 	KUNIT_EXPECT_EQ(test, mmun_kunit_attached(), 0U);
+}
+
+static void marked_mm(struct kunit *test, bool leave_first)
+{
+	struct mm_struct *mm = fresh_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &life_list_ops);
+	struct kt_interval *interval = kt_insert(test, mm, 0, PAGE_SIZE);
+
+	set_bit(MMF_UNSTABLE, &mm->flags);
+	if (leave_first) {
+		kt_unregister(sub);
+		kt_remove(interval);
+		/* The list notifiers go; what is left waits for the exit. */
+		KT_ASSERT_UNTIL(test, mmun_kunit_attached() <= 2);
+	}
+	kt_mm_kill(test, mm);
+	kt_mm_exit(test, mm);
+	if (!leave_first) {
+		kt_unregister(sub);
+		kt_remove(interval);
+	}
+	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+	assert_mm_count(test, mm, FRESH_COUNT - 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&sub->releases), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&interval->releases), !leave_first);
+}
+
+/*
+ * In a process that the OOM killer has marked, ranges may have been refused by
+ * others. If none was, everything is given back at the exit, whether the
+ * subscribers leave before it or after.
+ */
+static void p07_marked_and_sound(struct kunit *test)
+{
+	marked_mm(test, true);
+	marked_mm(test, false);
 }
 
 /* --- 8: after the exit, in any order --- */
@@ -2765,6 +2907,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p03_two_releases_that_unregister),
 	KUNIT_CASE(p03_exit_waits_for_unregisters_release),
 	KUNIT_CASE_PARAM(p03_no_release, walk_place_gen_params),
+	KUNIT_CASE(p03_no_release_of_the_next),
 	KUNIT_CASE(p03_no_callback_after_no_release),
 	KUNIT_CASE(p03_registered_again),
 	KUNIT_CASE_PARAM(p04_waits_for_callbacks_of_all_mms,
@@ -2772,6 +2915,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p04_called_once),
 	KUNIT_CASE(p04_frees_what_left_without_waiting),
 	KUNIT_CASE(p05_waits_for_a_running_func),
+	KUNIT_CASE(p05_waits_for_a_func_of_another_cpu),
 	KUNIT_CASE(p05_waits_for_a_running_free),
 	KUNIT_CASE(p05_waits_for_a_put_held_back),
 	KUNIT_CASE(p05_waits_for_a_queued_func),
@@ -2787,6 +2931,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p07_stays_while_one_is_left),
 	KUNIT_CASE(p07_subscribed_while_detaching),
 	KUNIT_CASE(p07_detached_after_exit),
+	KUNIT_CASE(p07_marked_and_sound),
 	KUNIT_CASE_PARAM(p08_leave_after_exit, order_gen_params),
 	KUNIT_CASE(p08_leave_during_exit),
 	KUNIT_CASE(p08_exit_while_a_remove_waits),

@@ -194,6 +194,7 @@ struct act {
 	unsigned int attached;
 	unsigned int rounds;
 	int sig;
+	bool same_mask;			/* of blocked signals, after as before */
 };
 
 static struct act *new_act(struct kunit *test, struct mm_struct *mm)
@@ -283,6 +284,20 @@ static int do_register_signalled(void *arg)
 	allow_signal(act->sig);
 	send_sig(act->sig, current, 1);
 	return do_register(act);
+}
+
+/* With a mask of its own, which is neither empty nor full. */
+static int do_register_masked(void *arg)
+{
+	struct act *act = arg;
+	sigset_t before;
+	int ret;
+
+	siginitset(&before, sigmask(SIGUSR2));
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	ret = act->sig ? do_register_signalled(act) : do_register(act);
+	act->same_mask = sigequalsets(&current->blocked, &before);
+	return ret;
 }
 
 /* Registers @sub, which is not yet subscribed, in a task. */
@@ -1915,6 +1930,27 @@ static void x_signalled_before_attaching(struct kunit *test)
 }
 
 /*
+ * A first registration leaves the task's mask of signals as it was, also if it
+ * fails.
+ */
+static void x_mask_of_signals_is_kept(struct kunit *test)
+{
+	struct act *act;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		act = new_act(test, kt_mm(test));
+		act->sub = kt_sub(test, &kt_range_ops);
+		act->sig = i ? SIGKILL : 0;
+		KUNIT_EXPECT_EQ(test,
+				kt_join(test, kt_run(test, do_register_masked,
+						     act)),
+				i ? -EINTR : 0);
+		KUNIT_EXPECT_TRUE(test, act->same_mask);
+	}
+}
+
+/*
  * A range of the kernel's that does not end in ten seconds makes a first
  * registration fail; nothing is left attached, and later it works.
  */
@@ -2646,6 +2682,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(x_killed_before_extra_bridge),
 	KUNIT_CASE(p19_killed_and_later),
 	KUNIT_CASE(x_signalled_before_attaching),
+	KUNIT_CASE(x_mask_of_signals_is_kept),
 	KUNIT_CASE(x_busy),
 	KUNIT_CASE(x_mm_has_mmun_notifiers),
 	KUNIT_CASE(p06_after_exit),
