@@ -4,6 +4,7 @@
  */
 
 #include <linux/hmm.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/rwsem.h>
 
@@ -57,12 +58,12 @@ static unsigned long pfn_of(struct scene *s, unsigned long at)
 	struct page *page;
 	unsigned long pfn = 0;
 
-	mmap_read_lock(s->mm);
-	if (get_user_pages_remote(s->mm, at, 1, 0, &page, NULL) == 1) {
+	kthread_use_mm(s->mm);
+	if (get_user_pages_fast(at, 1, 0, &page) == 1) {
 		pfn = page_to_pfn(page);
 		put_page(page);
 	}
-	mmap_read_unlock(s->mm);
+	kthread_unuse_mm(s->mm);
 	return pfn;
 }
 
