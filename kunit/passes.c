@@ -86,8 +86,12 @@ static bool two_start(struct mmun_interval_notifier *mni,
 		*finish = (void *)0x10;
 		return false;
 	}
-	work = blockable ? kmalloc(sizeof(*work), GFP_KERNEL | __GFP_NOFAIL) :
-			   &two->work;
+	/* Not GFP_KERNEL: reclaim invalidates, too. */
+	work = blockable ? kmalloc(sizeof(*work), GFP_NOWAIT) : &two->work;
+	if (!work) {
+		atomic_inc(&two->wrong);
+		return true;
+	}
 	work->two = two;
 	work->cur_seq = cur_seq;
 	*finish = &work->finish;

@@ -180,8 +180,8 @@ struct mmun_notifier {
  * The driver embeds it in what one invalidation needs in both passes. An
  * interval can be in several invalidations at once: each needs its own. The
  * memory belongs to the driver again, and may be freed, as soon as
- * invalidate_finish is called. In invalidate_start the allocation must be one
- * that cannot sleep, or the range blockable; who gets no memory does the whole
+ * invalidate_finish is called. It is allocated with GFP_NOWAIT, in a blockable
+ * range as well, because reclaim invalidates, too; who gets none does the whole
  * work in the first pass.
  */
 struct mmun_interval_notifier_finish {
