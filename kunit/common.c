@@ -321,7 +321,8 @@ static int sub_start(struct mmun_notifier *mn,
 
 	atomic_inc(&sub->inside);
 	atomic_inc(&sub->starts);
-	sub->last_start = *range;
+	/* Who raises several at a time does not look at it. */
+	data_race(sub->last_start = *range);
 	if (mmun_notifier_range_blockable(range))
 		kt_gate_pass(&sub->start);
 	if (sub->on_start)
@@ -339,7 +340,7 @@ static void sub_end(struct mmun_notifier *mn,
 	struct kt_sub *sub = sub_of(mn);
 
 	atomic_inc(&sub->inside);
-	sub->last_end = *range;
+	data_race(sub->last_end = *range);
 	if (mmun_notifier_range_blockable(range))
 		kt_gate_pass(&sub->end);
 	if (sub->on_end)
