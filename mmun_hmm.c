@@ -9,6 +9,9 @@
  * is with the number that mmun_interval_set_seq() stores. A copy of the number
  * would need a second store in every callback.
  *
+ * This is for hmm_range_fault() only. A function that takes the number by itself,
+ * with mmu_interval_read_begin(), would take the kernel's.
+ *
  * The even number that mmun_interval_read_begin() returns while a range may
  * still be refused never compares equal, so that section is -EBUSY at once.
  */
@@ -34,7 +37,8 @@ static_assert(sizeof(struct mmun_interval_notifier) >=
  * The kernel's hmm_range_fault() with its collision check against the
  * interval's own sequence. What is in range->hmm_pfns after a success may be
  * used only if mmun_interval_read_retry() then says, under the driver's lock,
- * that nothing collided.
+ * that nothing collided. After an error a part of it has been written: input flags
+ * in it have to be set again.
  *
  * Context: process context, may sleep. The caller holds mm_users and the mmap
  * lock (for reading is enough) of range->notifier->mm, and took
@@ -43,12 +47,11 @@ static_assert(sizeof(struct mmun_interval_notifier) >=
  * Return: 0, or
  * * -EBUSY: the section has collided; begin again with
  *   mmun_interval_read_begin()
- * * -EINVAL: the range is in a mapping that cannot be mirrored
- * * -EFAULT: a page was asked for that is not there and cannot come, or may not
- *   be accessed in this way
- * * -EPERM: write access to what is read-only
- * * -ENOMEM: no memory for the pages
- * * -EHWPOISON: the page is damaged
+ * * -EINVAL: the range is empty
+ * * -EFAULT: a page was asked for that is not there and cannot come: no mapping,
+ *   one of a device, no memory, a damaged page. A page in such a mapping that was
+ *   not asked for is no error; its word has HMM_PFN_ERROR
+ * * -EPERM: write access was asked for in a mapping that is read-only
  */
 int mmun_hmm_range_fault(struct mmun_hmm_range *range)
 {

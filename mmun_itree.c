@@ -245,10 +245,11 @@ static bool must_wait(struct mmun_subscriptions *subs, unsigned long first,
  * waited for, because its end may never come. The section collides with it for
  * sure: the even number returned is never given to mmun_interval_set_seq().
  *
- * Context: process context, may sleep. No lock may be held that ops->invalidate
- * takes. Who begins again and again does not hold the mmap lock meanwhile: it
- * takes that lock to find out that a refused range is over. Not against a
- * concurrent mmun_interval_notifier_remove() of the same interval.
+ * Context: process context, may sleep. Not from a callback, and no lock may be
+ * held that a callback of any subscription of the mm takes. Who begins again and
+ * again does not hold the mmap lock meanwhile: it takes that lock to find out that
+ * a refused range is over. Not against a concurrent
+ * mmun_interval_notifier_remove() of the same interval.
  *
  * Return: the number for mmun_interval_read_retry().
  */
@@ -404,13 +405,16 @@ EXPORT_SYMBOL_GPL(mmun_interval_notifier_insert_locked);
  * @interval_sub: what mmun_interval_notifier_insert() was given
  *
  * When this returns no callback runs on the interval and none ever will. It
- * waits for callbacks on this interval only, not for the end of ranges, and
- * works before, during and after the mm's exit, from any task. Ranges that begin
- * after the call are not told to the interval any more, though it may still wait:
- * the driver drops its mirror entries, and lets none come, before it calls.
+ * waits for the callbacks of this interval, not for the end of ranges; if one has
+ * a second pass to come, that comes after the first passes of the other intervals
+ * of its range, which are waited for with it. It works before, during and after
+ * the mm's exit, from any task. Ranges that begin after the call are not told to
+ * the interval any more, though it may still wait: before it calls, the driver
+ * drops its mirror entries, waits until its device has done so, and lets none
+ * come.
  *
- * Context: process context, may sleep. Not from a callback of the interval; no
- * lock may be held that one of its callbacks takes.
+ * Context: process context, may sleep. Not from a callback of any interval of the
+ * mm, and no lock may be held that one of them takes.
  */
 void mmun_interval_notifier_remove(struct mmun_interval_notifier *interval_sub)
 {

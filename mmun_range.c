@@ -414,7 +414,10 @@ void mmun_range_release(struct mmun_subscriptions *subs)
 	cur_seq = subs->invalidate_seq;
 	mmun_unlock(subs);
 
+	lock_map_acquire(&mmun_range_start_map);
 	mmun_itree_start(subs, &range, cur_seq);
+	lock_map_release(&mmun_range_start_map);
+	/* Not under it: a release may unregister, which waits for callbacks. */
 	mmun_list_release(subs);
 
 	mmun_lock(subs);

@@ -32,7 +32,8 @@ static struct scene *stage(struct kunit *test)
 	s->range.start = s->start;
 	s->range.end = s->start + PAGES * PAGE_SIZE;
 	s->range.hmm_pfns = s->pfns;
-	s->range.default_flags = HMM_PFN_REQ_FAULT;
+	/* To be written: else they are all the one page of zeroes. */
+	s->range.default_flags = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE;
 	return s;
 }
 

@@ -32,6 +32,7 @@ static struct kunit_suite *suites[] = {
 	&mmun_core_suite,
 	&mmun_itree_suite,
 	&mmun_passes_suite,
+	&mmun_dropin_suite,
 #ifdef CONFIG_HMM_MIRROR
 	&mmun_hmm_suite,
 #endif

@@ -241,6 +241,7 @@ void kt_assert_waits(struct kunit *test, struct mmun_subscriptions *subs,
 extern struct kunit_suite mmun_core_suite;
 extern struct kunit_suite mmun_itree_suite;
 extern struct kunit_suite mmun_passes_suite;
+extern struct kunit_suite mmun_dropin_suite;
 extern struct kunit_suite mmun_hmm_suite;
 extern struct kunit_suite mmun_model_suite;
 extern struct kunit_suite mmun_lifetime_suite;

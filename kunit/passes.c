@@ -35,7 +35,7 @@ struct two {
 	struct log *log;
 	struct work work;		/* where nothing can be allocated */
 	bool one_pass;			/* leave finish NULL */
-	bool refuse;			/* what may not block, with finish set */
+	bool refuse;			/* with finish set */
 	atomic_t starts, finishes;
 	atomic_t wrong;			/* finishes that were not what was left */
 	int non_block;		/* how the last second pass was called */
@@ -81,7 +81,7 @@ static bool two_start(struct mmun_interval_notifier *mni,
 	if (two->one_pass)
 		return true;
 
-	if (two->refuse && !blockable) {
+	if (two->refuse) {
 		/* Not to be looked at: to touch it would be a fault. */
 		*finish = (void *)0x10;
 		return false;
@@ -311,6 +311,19 @@ static void p17_refused_range_finishes_what_started(struct kunit *test)
 		kt_remove(&two[i]->i);
 }
 
+struct late {
+	struct two *two;
+	int finishes;			/* at the start of the list subscriber */
+};
+
+static struct late late;
+
+static void look_at_finishes(struct kt_sub *sub,
+			     const struct mmun_notifier_range *range)
+{
+	late.finishes = finishes(late.two);
+}
+
 /* A list subscriber refuses after the intervals: both passes are over by then. */
 static void p17_list_refuses_after_both_passes(struct kunit *test)
 {
@@ -319,17 +332,21 @@ static void p17_list_refuses_after_both_passes(struct kunit *test)
 	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
 	struct kt_range *range;
 
+	late.two = two;
+	late.finishes = 0;
+	sub->on_start = look_at_finishes;
 	sub->refuse = -EAGAIN;
 	range = kt_range(test, mm, 0, LENGTH, false, MMUN_NOTIFY_UNMAP);
 	KUNIT_EXPECT_EQ(test, kt_start(range), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, starts(two), 1);
+	KUNIT_EXPECT_EQ(test, late.finishes, 1);
 	KUNIT_EXPECT_EQ(test, finishes(two), 1);
 	kt_remove(&two->i);
 }
 
 /*
- * What an interval says is not looked at when it refuses; in a blockable range,
- * which cannot be refused, the second pass comes.
+ * What an interval leaves in finish is not looked at when it refuses, also in a
+ * blockable range, where the refusal is ignored.
  */
 static void p17_refusal_has_no_finish(struct kunit *test)
 {
@@ -344,8 +361,10 @@ static void p17_refusal_has_no_finish(struct kunit *test)
 
 	range = blockable(test, mm, 0, LENGTH);
 	KUNIT_EXPECT_EQ(test, kt_start(range), 0);
-	KUNIT_EXPECT_EQ(test, finishes(two), 1);
+	KUNIT_EXPECT_EQ(test, starts(two), 2);
+	KUNIT_EXPECT_EQ(test, finishes(two), 0);
 	kt_end(range);
+	two->refuse = false;		/* the release may not be refused */
 }
 
 /* The second pass may not sleep exactly if the range may not block. */
@@ -543,6 +562,51 @@ static void p17_release_has_two_passes(struct kunit *test)
 	}
 }
 
+struct exiter {
+	struct kunit *test;
+	struct mm_struct *mm;
+};
+
+static int exit_task(void *arg)
+{
+	struct exiter *exiter = arg;
+
+	kt_mm_exit(exiter->test, exiter->mm);
+	return 0;
+}
+
+/*
+ * The exit comes while the second pass of another task's range runs: it tells its
+ * own two passes and does not wait for that one; a remove does.
+ */
+static void p17_exit_beside_a_finish(struct kunit *test)
+{
+	struct exiter *exiter = kunit_kzalloc(test, sizeof(*exiter), GFP_KERNEL);
+	struct mm_struct *mm = kt_mm(test);
+	struct two *two = insert(test, mm, new_log(test), 0);
+	struct kt_range *range = blockable(test, mm, 0, LENGTH);
+	struct kt_task *starter, *remover;
+
+	KUNIT_ASSERT_NOT_NULL(test, exiter);
+	exiter->test = test;
+	exiter->mm = mm;
+	kt_mm_kill(test, mm);
+	kt_gate_close(&two->second);
+	starter = kt_run(test, start_task, range);
+	kt_gate_wait(test, &two->second);
+	kt_join(test, kt_run(test, exit_task, exiter));
+	KUNIT_EXPECT_EQ(test, starts(two), 2);
+	KUNIT_EXPECT_EQ(test, finishes(two), 1);
+
+	remover = kt_run(test, remove_task, &two->i);
+	kt_assert_waits(test, two->i.mni.subs, remover, 1);
+	kt_gate_open(&two->second);
+	KUNIT_EXPECT_EQ(test, kt_join(test, starter), 0);
+	kt_join(test, remover);
+	KUNIT_EXPECT_EQ(test, finishes(two), 2);
+	KUNIT_EXPECT_EQ(test, atomic_read(&two->wrong), 0);
+}
+
 /*
  * Insert wants invalidate, or both passes: anything else is -EINVAL and leaves
  * nothing. Where all three are there, invalidate is not called.
@@ -553,9 +617,9 @@ static void p17_both_passes_or_none(struct kunit *test)
 	struct two *two = new_two(test, new_log(test));
 	struct kt_range *range;
 
-	KUNIT_EXPECT_EQ(test, insert_two(two, mm, 0, &start_only_ops), -EINVAL);
-	KUNIT_EXPECT_EQ(test, insert_two(two, mm, 0, &finish_only_ops), -EINVAL);
-	KUNIT_EXPECT_EQ(test, insert_two(two, mm, 0, &no_ops), -EINVAL);
+	KUNIT_ASSERT_EQ(test, insert_two(two, mm, 0, &start_only_ops), -EINVAL);
+	KUNIT_ASSERT_EQ(test, insert_two(two, mm, 0, &finish_only_ops), -EINVAL);
+	KUNIT_ASSERT_EQ(test, insert_two(two, mm, 0, &no_ops), -EINVAL);
 	KUNIT_EXPECT_FALSE(test, mm_has_mmun_notifiers(mm));
 
 	KUNIT_ASSERT_EQ(test, insert_two(two, mm, 0, &three_ops), 0);
@@ -580,6 +644,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p17_reader_collides_with_the_first_pass),
 	KUNIT_CASE(p17_removing_keeps_its_finish),
 	KUNIT_CASE(p17_release_has_two_passes),
+	KUNIT_CASE(p17_exit_beside_a_finish),
 	KUNIT_CASE(p17_both_passes_or_none),
 	{}
 };

@@ -3,14 +3,27 @@
 #define _LINUX_MMUN_DROPIN_H
 
 /*
- * Move a driver from the kernel's notifier core to mmun: include this after the
- * last other header. The upstream names then mean mmun's, in this file only.
+ * Move a driver from the kernel's notifier core to mmun by one line:
  *
- * The kernel's own headers come first, so that no later include can see the new
- * meaning of their names. A source that passes one of these types to another
- * needs the line in both.
+ *	#include <linux/mmun_dropin.h>
  *
- * What it cannot rename: the young operations return bool, as since Linux 7.1.
+ * after the last header of the kernel's and before the first one of the driver's
+ * own, in every source that sees a struct with one of these types in it (or the
+ * struct has another layout in each). The upstream names then mean mmun's.
+ *
+ * The headers of the kernel's that use these types come first, so that they never
+ * see the new meaning. To hand what they declare with them (struct ib_umem_odp, a
+ * struct kvm) to mmun is then a type error, and not an oops.
+ *
+ * What it cannot rename, and the compiler will say so:
+ *
+ * - the young operations return bool, as since Linux 7.1;
+ * - invalidate_range is called arch_invalidate_secondary_tlbs, as since 6.6, and
+ *   change_pte is not there, as since 6.10;
+ * - struct mmu_notifier_range has neither vma nor migrate_pgmap_owner: the latter
+ *   is called owner, as since 5.14;
+ * - what raises an event (mmu_notifier_range_init(), mmu_notifier_invalidate_*())
+ *   is the kernel's, with the kernel's types.
  */
 
 #include <linux/hmm.h>
@@ -18,6 +31,12 @@
 #include <linux/migrate.h>
 #include <linux/mmu_notifier.h>
 #include <linux/rmap.h>
+#if IS_ENABLED(CONFIG_INFINIBAND)
+#include <rdma/ib_umem_odp.h>
+#endif
+#if IS_ENABLED(CONFIG_DRM_GPUSVM)
+#include <drm/drm_gpusvm.h>
+#endif
 
 #include <linux/mmun_notifier.h>
 

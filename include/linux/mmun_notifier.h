@@ -178,7 +178,8 @@ struct mmun_notifier {
  * @notifier: the interval; set by the core before it calls invalidate_finish
  *
  * The driver embeds it in what one invalidation needs in both passes. An
- * interval can be in several invalidations at once: each needs its own. The
+ * interval can be in several invalidations at once: each needs its own, and so
+ * does each interval. The
  * memory belongs to the driver again, and may be freed, as soon as
  * invalidate_finish is called. It is allocated with GFP_NOWAIT, in a blockable
  * range as well, because reclaim invalidates, too; who gets none does the whole
@@ -202,7 +203,10 @@ struct mmun_interval_notifier_finish {
  *	waiting for the device. With *@finish left NULL, as it is given, the work
  *	is done when it returns; if the driver points it at a struct of its own
  *	and returns true, @invalidate_finish is called with that, and the work is
- *	done when that returns. With false, *@finish is not looked at.
+ *	done when that returns. With false, *@finish is not looked at. An entry
+ *	that another invalidation, or the driver, has begun to drop and whose
+ *	device has not answered yet still counts as there: wait for it as well,
+ *	or leave a finish of one's own.
  * @invalidate_finish: the second pass; required with @invalidate_start. All
  *	intervals of the range have had their first pass before the first one
  *	has its second, so that several devices flush side by side. It is called
@@ -233,8 +237,8 @@ struct mmun_interval_notifier {
 	struct mm_struct *mm;
 	/* private: */
 	struct mmun_subscriptions *subs;
-	unsigned int running;		/* invalidations that are not done */
-	bool removing;
+	unsigned int running : 31;	/* invalidations that are not done */
+	unsigned int removing : 1;
 	/* public: where the kernel's has it, see mmun_hmm.c */
 	unsigned long invalidate_seq;
 };
@@ -302,7 +306,8 @@ int mmun_hmm_range_fault(struct mmun_hmm_range *range);
  * @interval_sub: the interval whose invalidate or invalidate_start runs
  * @cur_seq: what the callback was given
  *
- * Context: inside ops->invalidate or ops->invalidate_start, under the driver's own lock, always.
+ * Context: inside ops->invalidate or ops->invalidate_start, under the driver's
+ * own lock, always.
  * Pairs with mmun_interval_read_retry() under the same lock, and with the
  * lockless read in mmun_interval_check_retry().
  */
@@ -318,7 +323,7 @@ mmun_interval_set_seq(struct mmun_interval_notifier *interval_sub,
  * @interval_sub: the interval
  * @seq: what mmun_interval_read_begin() returned
  *
- * Context: under the lock that ops->invalidate takes around
+ * Context: under the lock that ops->invalidate (or invalidate_start) takes around
  * mmun_interval_set_seq(); hold it until what was read is in the mirror.
  *
  * Return: true if some part of the interval was invalidated in between: what
