@@ -27,6 +27,8 @@
 #define ATTACH_OPS	(MMUN_TEST_ATTACH_YOUNG | MMUN_TEST_ATTACH_TLB)
 
 struct range_set;
+struct test_finish;
+struct test_mirror;
 struct test_object;
 
 struct test_file {
@@ -34,6 +36,7 @@ struct test_file {
 	struct xarray subs;
 	u32 next_id;			/* under the lock of subs */
 	atomic_t attached;
+	atomic_t tables;		/* of all mirrors */
 
 	raw_spinlock_t lock;
 	bool closed;
@@ -56,7 +59,11 @@ struct test_sub {
 
 	union {
 		struct mmun_notifier mn;
-		struct mmun_interval_notifier interval;
+		struct {
+			struct mmun_interval_notifier interval;
+			struct test_finish *finishes;
+			struct test_mirror *mirror;
+		};
 		struct {
 			struct test_object *object;
 			struct list_head link;
@@ -68,6 +75,8 @@ struct test_sub {
 	u32 start_delay_ms;
 	u32 release_delay_ms;
 	u32 free_delay_us;
+	u32 fill_delay_ms;
+	u32 tear_delay_ms;
 
 	raw_spinlock_t lock;
 	u64 heard[MMUN_TEST_EV_TLB + 1];	/* by enum mmun_test_what */
@@ -76,10 +85,18 @@ struct test_sub {
 	u64 retries;
 
 	struct rw_semaphore reading;
-	bool detached;			/* under reading; intervals only */
+	bool detached;			/* under reading; has_interval() only */
 };
 
+static inline bool has_interval(const struct test_sub *sub)
+{
+	return sub->kind == MMUN_TEST_INTERVAL ||
+		sub->kind == MMUN_TEST_MIRROR;
+}
+
 /* main.c */
+int arg_copy(void *arg, size_t size, size_t first, void __user *uarg);
+struct test_sub *sub_find(struct test_file *file, u32 id);
 void sub_put(struct test_sub *sub);
 void sub_hear(struct test_sub *sub, const struct mmun_test_event *event);
 bool sub_refuses(struct test_sub *sub);
@@ -112,6 +129,8 @@ void object_count(struct mmun_test_file_stats *stats);
 /* interval.c */
 int interval_attach(struct test_sub *sub, const struct mmun_test_attach *arg);
 void interval_detach(struct test_sub *sub);
+int section_enter(struct test_sub *sub);
+void section_leave(struct test_sub *sub);
 int read_sections(struct test_sub *sub, struct mmun_test_read *arg);
 
 #endif /* MMUN_TEST_DRIVER_H */

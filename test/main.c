@@ -3,8 +3,8 @@
  * mmun_test: a secondary MMU without hardware, driven by ioctl.
  *
  * The contract with the user is in <linux/mmun_test.h>. The driver uses only
- * the public API of mmun and makes no page table: it counts what it hears and
- * tells it.
+ * the public API of mmun: it counts what it hears and tells it; a mirror has a
+ * page table besides (mirror.c).
  *
  * What exists:
  *
@@ -27,7 +27,8 @@
  * order:
  *
  *	test_object.lock	list of subscriptions, open and unheard ranges
- *	  test_sub.lock		counters, and the interval's sequence
+ *	  test_sub.lock		counters, the interval's sequence, and the
+ *				words of a mirror
  *	    test_file.lock	ring, closed
  *
  * Even a wake-up takes a sleeping lock on PREEMPT_RT, so irq_work does it.
@@ -38,7 +39,8 @@
  *
  *	test_file.read_mutex	one reader at a time moves the ring's tail
  *	test_file.subs		the table, under its own lock
- *	test_sub.reading	held for reading around a read section, for
+ *	test_sub.reading	held for reading around a read section and
+ *				whatever looks at a mirror's words, for
  *				writing when an interval is detached: no
  *				read_begin on an interval that was removed
  *
@@ -67,11 +69,18 @@
 #include <linux/uaccess.h>
 
 #include "driver.h"
+#include "mirror.h"
 
 #define SUBS_MAX	65536		/* subscriptions of a file */
 #define FREE_DELAY_MAX	100000u		/* microseconds */
 
-#define ATTACH_ALL	(ATTACH_OPS | MMUN_TEST_ATTACH_LOCKED)
+#define ATTACH_ALL	(ATTACH_OPS | MMUN_TEST_ATTACH_LOCKED |		\
+			 MMUN_TEST_ATTACH_TWO_PASS)
+#define KNOBS_ALL	(MMUN_TEST_KNOB_REFUSE | MMUN_TEST_KNOB_DEAF)
+
+/* The first version of what has grown since. */
+#define STATS_FIRST	offsetof(struct mmun_test_stats, fills)
+#define KNOBS_FIRST	offsetof(struct mmun_test_knobs, fill_delay_ms)
 
 /* Files and subscriptions */
 
@@ -103,6 +112,10 @@ static void sub_free(struct kref *ref)
 
 	if (sub->kind == MMUN_TEST_GET)
 		kfree(sub->unheard);
+	if (has_interval(sub))
+		kfree(sub->finishes);
+	if (sub->kind == MMUN_TEST_MIRROR)
+		mirror_free(sub);
 	kref_put(&sub->file->ref, file_free);
 	kfree(sub);
 }
@@ -112,7 +125,7 @@ void sub_put(struct test_sub *sub)
 	kref_put(&sub->ref, sub_free);
 }
 
-static struct test_sub *sub_find(struct test_file *file, u32 id)
+struct test_sub *sub_find(struct test_file *file, u32 id)
 {
 	struct test_sub *sub;
 
@@ -169,6 +182,8 @@ static int attach_kind(struct test_sub *sub, const struct mmun_test_attach *arg)
 		return list_attach(sub, arg->flags);
 	case MMUN_TEST_GET:
 		return object_attach(sub, arg->flags);
+	case MMUN_TEST_MIRROR:
+		return mirror_attach(sub, arg);
 	default:
 		return interval_attach(sub, arg);
 	}
@@ -187,6 +202,8 @@ static int sub_attach(struct test_sub *sub, const struct mmun_test_attach *arg)
 		mmap_write_unlock(sub->mm);
 	if (!err && sub->kind == MMUN_TEST_GET)
 		err = object_join(sub);
+	if (err && sub->kind == MMUN_TEST_MIRROR)
+		mirror_detach(sub);
 	return err;
 }
 
@@ -199,6 +216,9 @@ static void sub_detach(struct test_sub *sub, u32 how)
 		return;
 	case MMUN_TEST_GET:
 		object_detach(sub);
+		break;
+	case MMUN_TEST_MIRROR:
+		mirror_detach(sub);
 		break;
 	default:
 		interval_detach(sub);
@@ -268,9 +288,13 @@ static bool attach_valid(const struct mmun_test_attach *arg)
 	switch (arg->kind) {
 	case MMUN_TEST_LIST:
 	case MMUN_TEST_GET:
-		return !arg->start && !arg->length;
+		return !arg->start && !arg->length &&
+			!(arg->flags & MMUN_TEST_ATTACH_TWO_PASS);
 	case MMUN_TEST_INTERVAL:
 		return !(arg->flags & ATTACH_OPS);
+	case MMUN_TEST_MIRROR:
+		return !(arg->flags & MMUN_TEST_ATTACH_TLB) &&
+			!((arg->start | arg->length) & ~PAGE_MASK);
 	default:
 		return false;
 	}
@@ -319,10 +343,11 @@ err_sub:
 }
 
 /*
- * Arguments: what is longer than we know must be zero there. The size that was
- * looked at is the one that counts, whatever the second copy says.
+ * Arguments: what is longer than we know must be zero there, and what is missing
+ * from the first version is zero here. The size that was looked at is the one
+ * that counts, whatever the second copy says.
  */
-static int arg_copy(void *arg, size_t size, void __user *uarg)
+int arg_copy(void *arg, size_t size, size_t first, void __user *uarg)
 {
 	u32 usize;
 	int err;
@@ -331,7 +356,7 @@ static int arg_copy(void *arg, size_t size, void __user *uarg)
 		return -EFAULT;
 	if (usize > PAGE_SIZE)
 		return -E2BIG;
-	if (usize < size)
+	if (usize < size && usize != first)
 		return -EINVAL;
 	err = copy_struct_from_user(arg, size, uarg, usize);
 	if (err)
@@ -346,7 +371,7 @@ static long ioctl_attach(struct test_file *file, void __user *uarg)
 	struct mm_struct *mm;
 	long err;
 
-	err = arg_copy(&arg, sizeof(arg), uarg);
+	err = arg_copy(&arg, sizeof(arg), sizeof(arg), uarg);
 	if (err)
 		return err;
 	if (!attach_valid(&arg))
@@ -370,7 +395,7 @@ static long ioctl_attach(struct test_file *file, void __user *uarg)
  */
 static int detach_claim(struct test_sub *sub)
 {
-	bool interval = sub->kind == MMUN_TEST_INTERVAL;
+	bool interval = has_interval(sub);
 	bool won;
 
 	if (interval && down_write_killable(&sub->reading))
@@ -389,7 +414,7 @@ static long ioctl_detach(struct test_file *file, void __user *uarg)
 	struct test_sub *sub;
 	int err;
 
-	err = arg_copy(&arg, sizeof(arg), uarg);
+	err = arg_copy(&arg, sizeof(arg), sizeof(arg), uarg);
 	if (err)
 		return err;
 	if (arg.reserved || arg.how > MMUN_TEST_PUT)
@@ -420,6 +445,8 @@ static void stats_of_sub(struct mmun_test_stats *stats, struct test_sub *sub)
 	stats->reads = sub->reads;
 	stats->collisions = sub->collisions;
 	stats->retries = sub->retries;
+	if (sub->kind == MMUN_TEST_MIRROR)
+		mirror_count(sub, stats);
 	raw_spin_unlock_irqrestore(&sub->lock, flags);
 }
 
@@ -427,9 +454,10 @@ static long ioctl_stats(struct test_file *file, void __user *uarg)
 {
 	struct mmun_test_stats arg;
 	struct test_sub *sub;
+	size_t size;
 	int err;
 
-	err = arg_copy(&arg, sizeof(arg), uarg);
+	err = arg_copy(&arg, sizeof(arg), STATS_FIRST, uarg);
 	if (err)
 		return err;
 	if (arg.reserved[0] || arg.reserved[1])
@@ -439,15 +467,45 @@ static long ioctl_stats(struct test_file *file, void __user *uarg)
 		return -ENOENT;
 	stats_of_sub(&arg, sub);
 	sub_put(sub);
-	return copy_to_user(uarg, &arg, sizeof(arg)) ? -EFAULT : 0;
+	size = min_t(size_t, arg.size, sizeof(arg));
+	return copy_to_user(uarg, &arg, size) ? -EFAULT : 0;
 }
 
 static bool knobs_valid(const struct mmun_test_knobs *arg)
 {
-	return !(arg->flags & ~MMUN_TEST_KNOB_REFUSE) && !arg->reserved &&
+	return !(arg->flags & ~KNOBS_ALL) && !arg->reserved &&
+		!arg->reserved2 &&
 		arg->start_delay_ms <= MMUN_TEST_DELAY_MAX_MS &&
 		arg->release_delay_ms <= MMUN_TEST_DELAY_MAX_MS &&
+		arg->fill_delay_ms <= MMUN_TEST_DELAY_MAX_MS &&
+		arg->tear_delay_ms <= MMUN_TEST_DELAY_MAX_MS &&
 		arg->free_delay_us <= FREE_DELAY_MAX;
+}
+
+/* Some knobs are for some kinds only; those that were there first, for all. */
+static bool knobs_fit(const struct mmun_test_knobs *arg, u32 kind)
+{
+	bool interval = kind == MMUN_TEST_INTERVAL || kind == MMUN_TEST_MIRROR;
+
+	if (arg->tear_delay_ms && !interval)
+		return false;
+	return kind == MMUN_TEST_MIRROR ||
+		!(arg->flags & MMUN_TEST_KNOB_DEAF || arg->fill_delay_ms ||
+		  arg->fail_after);
+}
+
+/* Before it is deaf, a mirror must know that it will be. */
+static void sub_set_knobs(struct test_sub *sub,
+			  const struct mmun_test_knobs *arg)
+{
+	if (sub->kind == MMUN_TEST_MIRROR)
+		mirror_set_knobs(sub, arg);
+	WRITE_ONCE(sub->knobs, arg->flags);
+	WRITE_ONCE(sub->start_delay_ms, arg->start_delay_ms);
+	WRITE_ONCE(sub->release_delay_ms, arg->release_delay_ms);
+	WRITE_ONCE(sub->free_delay_us, arg->free_delay_us);
+	WRITE_ONCE(sub->fill_delay_ms, arg->fill_delay_ms);
+	WRITE_ONCE(sub->tear_delay_ms, arg->tear_delay_ms);
 }
 
 static long ioctl_knobs(struct test_file *file, void __user *uarg)
@@ -456,7 +514,7 @@ static long ioctl_knobs(struct test_file *file, void __user *uarg)
 	struct test_sub *sub;
 	int err;
 
-	err = arg_copy(&arg, sizeof(arg), uarg);
+	err = arg_copy(&arg, sizeof(arg), KNOBS_FIRST, uarg);
 	if (err)
 		return err;
 	if (!knobs_valid(&arg))
@@ -464,12 +522,12 @@ static long ioctl_knobs(struct test_file *file, void __user *uarg)
 	sub = sub_find(file, arg.id);
 	if (!sub)
 		return -ENOENT;
-	WRITE_ONCE(sub->knobs, arg.flags);
-	WRITE_ONCE(sub->start_delay_ms, arg.start_delay_ms);
-	WRITE_ONCE(sub->release_delay_ms, arg.release_delay_ms);
-	WRITE_ONCE(sub->free_delay_us, arg.free_delay_us);
+	if (knobs_fit(&arg, sub->kind))
+		sub_set_knobs(sub, &arg);
+	else
+		err = -EINVAL;
 	sub_put(sub);
-	return 0;
+	return err;
 }
 
 static long ioctl_read(struct test_file *file, void __user *uarg)
@@ -478,7 +536,7 @@ static long ioctl_read(struct test_file *file, void __user *uarg)
 	struct test_sub *sub;
 	int err;
 
-	err = arg_copy(&arg, sizeof(arg), uarg);
+	err = arg_copy(&arg, sizeof(arg), sizeof(arg), uarg);
 	if (err)
 		return err;
 	if (arg.flags & ~MMUN_TEST_READ_LOOP || arg.reserved ||
@@ -488,7 +546,7 @@ static long ioctl_read(struct test_file *file, void __user *uarg)
 	if (!sub)
 		return -ENOENT;
 	err = -EINVAL;
-	if (sub->kind == MMUN_TEST_INTERVAL)
+	if (has_interval(sub))
 		err = read_sections(sub, &arg);
 	sub_put(sub);
 	if (err)
@@ -502,7 +560,7 @@ static long ioctl_file(struct test_file *file, void __user *uarg)
 	unsigned long flags;
 	int err;
 
-	err = arg_copy(&arg, sizeof(arg), uarg);
+	err = arg_copy(&arg, sizeof(arg), sizeof(arg), uarg);
 	if (err)
 		return err;
 	if (arg.reserved[0] || arg.reserved[1])
@@ -545,6 +603,13 @@ static long test_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 			return -EINVAL;
 		mmun_notifier_synchronize();
 		return 0;
+	case IOC(MMUN_TEST_IOC_FAULT):
+	case IOC(MMUN_TEST_IOC_MREAD):
+	case IOC(MMUN_TEST_IOC_MWRITE):
+	case IOC(MMUN_TEST_IOC_SNAPSHOT):
+	case IOC(MMUN_TEST_IOC_CHECK):
+	case IOC(MMUN_TEST_IOC_AGE):
+		return mirror_ioctl(file, cmd, uarg);
 	default:
 		return -ENOTTY;
 	}
@@ -627,6 +692,7 @@ static int test_release(struct inode *inode, struct file *filp)
 	xa_for_each(&file->subs, id, sub) {
 		WRITE_ONCE(sub->start_delay_ms, 0);
 		WRITE_ONCE(sub->release_delay_ms, 0);
+		WRITE_ONCE(sub->tear_delay_ms, 0);
 	}
 	xa_for_each(&file->subs, id, sub) {
 		xa_erase(&file->subs, id);

@@ -219,7 +219,7 @@ TEST_F(ioctl, bad_attach)
 } while (0)
 
 	a = good_attach(self->t.pid);
-	a.kind = 3;
+	a.kind = 4;
 	TRY(-EINVAL);
 	a = good_attach(self->t.pid);
 	a.flags = 0x80000000U;
