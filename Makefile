@@ -69,6 +69,9 @@ guest:
 kunit:
 	@scripts/kunit
 
+check-hmm:
+	@scripts/hmm
+
 coverage:
 	@scripts/coverage
 
@@ -99,6 +102,7 @@ help:
 	@echo '  make demo        a real process, watched through mmun'
 	@echo '  make check       every test, on every kernel'
 	@echo '  make kunit       the KUnit suites, on a debug kernel that is built once'
+	@echo '  make check-hmm   upstream'"'"'s hmm-tests, on the kernel'"'"'s own core and on mmun'
 	@echo '  make check-all   the same and all that takes long: coverage, mutants'
 	@echo '  make coverage    what of the core the tests execute, with gcov'
 	@echo '  make mutants     do the suites catch small faults in the core (MUTANTS="012 03")?'
@@ -110,7 +114,7 @@ help:
 	@echo 'Choices:'
 	@echo '  KDIR=DIR           kernel headers or build tree to build against'
 	@echo '  KERNEL=6.12|6.1    one stock kernel for the guest'
-	@echo '  FLAVOUR=debug|kcsan|rt|gcov  with kunit: of the test kernel'
+	@echo '  FLAVOUR=debug|kcsan|rt|gcov  with kunit, check-hmm: of the test kernel'
 	@echo '  SUITE=GLOB CASE=GLOB SEED=N STEPS=N  with kunit: what to run'
 	@echo '  KERNEL_IMAGE=FILE  with KDIR=, your own kernel for the guest'
 	@echo '  MMUN_ACCEL=tcg|kvm how the guest runs (default: kvm where it works)'
@@ -119,4 +123,4 @@ help:
 	@echo '  V=1                show the guest as it talks'
 
 .PHONY: all need-kdir modules tools install uninstall clean
-.PHONY: demo check guest kunit coverage mutants check-all bench lint selftest help
+.PHONY: demo check check-hmm guest kunit coverage mutants check-all bench lint selftest help
