@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The runner's own test: golden logs through the scanner, and real guests that
-# fail in every way a guest can. TAP on stdout.
+# The runner's own test: golden logs through the scanner, golden results through
+# the comparison of hmm-tests, and real guests that fail in every way a guest can.
+# TAP on stdout.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/build.sh
@@ -12,6 +13,7 @@
 kernel=$(kernels)
 kernel=${kernel%% *}
 prepare "$kernel"
+need python3:python3
 work=$(mktemp -d "$CACHE/selftest.XXXXXX") || exit 3
 trap 'rm -rf "$work"' EXIT
 
@@ -61,8 +63,9 @@ guest() {
 
 bad=("$TOP"/scripts/golden/bad/*.log)
 good=("$TOP"/scripts/golden/good/*.log)
+pairs=("$TOP"/scripts/golden/hmm/*.log)
 echo "TAP version 13"
-echo "1..$((${#bad[@]} + ${#good[@]} + 16))"
+echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + 16))"
 for f in "${bad[@]}"; do
 	"$TOP/scripts/scan-log" "$f" >/dev/null
 	ok "scanner flags ${f##*/}" $? 1
@@ -70,6 +73,12 @@ done
 for f in "${good[@]}"; do
 	"$TOP/scripts/scan-log" "$f" >"$work/said"
 	ok "scanner passes ${f##*/}" $? 0 "$work/said"
+done
+# The first line says what is wanted: the exit code, and what passed, failed, skipped.
+for f in "${pairs[@]}"; do
+	echo 0 0 0 >"$work/totals"
+	"$TOP/scripts/hmm-verdict" "$f" "$work/totals" >"$work/said"
+	ok "two columns: ${f##*/}" "$?: $(cat "$work/totals")" "$(sed -n '1s/^# wants //p' "$f")" "$work/said"
 done
 
 guest "a good run passes" 0 "1 passed, 0 failed, 1 skipped" "" <<<'echo 1..2; echo ok 1 a; echo "ok 2 b # SKIP no b"'
