@@ -54,6 +54,7 @@ build_tree() {
 		[ ! -e "$t" ] || build_program "$root/bin/$(basename "$t" .c)" "$t" || failed=1
 	done
 	[ "${2:-}" != demo ] || return $failed
+	kernel_modules "$1" "$root/modules" zram >"$root/modules/sources"
 	for t in "$src"/test/[tb]_*.c; do
 		[ ! -e "$t" ] || build_program "$root/tests/$(basename "$t" .c)" "$t" || failed=1
 	done
@@ -64,6 +65,26 @@ build_tree() {
 	(cd "$root/tests" && ls) | grep '^b_' >"$dir/bench"
 	mv "$dir/check" "$dir/bench" "$root/tests/"
 	return $failed
+}
+
+# kernel_modules V DIR NAME: copy a module of the stock kernel V, and what it needs, to
+# DIR; prints the names in the order of loading. Nothing if it is built in, or the
+# kernel is another.
+kernel_modules() {
+	local name file
+
+	file=$(find "$CACHE/kernels/$1/lib/modules" "$CACHE/kernels/$1/usr/lib/modules" \
+		-name "$3.ko*" 2>/dev/null | head -n 1)
+	[ -n "$file" ] || return 0
+	name=$2/$3.ko
+	case $file in
+	*.xz) xz -dc "$file" >"$name" ;;
+	*) cp "$file" "$name" ;;
+	esac
+	for file in $(/sbin/modinfo -F depends "$name" | tr ',' ' '); do
+		[ -e "$2/$file.ko" ] || kernel_modules "$1" "$2" "$file"
+	done
+	echo "$3"
 }
 
 # build_program OUTPUT SOURCE...: for the guest, whose only library is the kernel
