@@ -115,6 +115,7 @@ static inline void sleep_ms(int ms)
 
 enum target_op {
 	OP_SYSCALL,		/* nr, up to six arguments */
+	OP_CALL,		/* nr: a function of the program, the same */
 	OP_WRITE,		/* a: address, b: bytes; write to each page */
 	OP_READ,		/* the same, read */
 	OP_FORK,		/* a: address, b: bytes for the child to unmap */
@@ -124,6 +125,10 @@ enum target_op {
 	OP_EXIT,
 	OP_SEGV,
 };
+
+/* what OP_CALL calls, in the target */
+typedef long (*target_fn)(unsigned long, unsigned long, unsigned long,
+			  unsigned long);
 
 struct target_msg {
 	int op;
@@ -199,6 +204,10 @@ static inline void __noreturn target_main(int sock)
 				      m.a[4], m.a[5]);
 			if (ret == -1)
 				ret = -errno;
+			break;
+		case OP_CALL:
+			/* the target is a fork: what is there is here */
+			ret = ((target_fn)m.nr)(m.a[0], m.a[1], m.a[2], m.a[3]);
 			break;
 		case OP_REPEAT:
 			while (m.a[3]-- && ret != -1)
@@ -312,6 +321,10 @@ static inline long target_call(struct target *t, const struct target_msg *m)
 	target_call(t, &(struct target_msg){ __VA_ARGS__ })
 #define target_syscall(t, ...) \
 	target_call(t, &(struct target_msg)TARGET_SYSCALL(__VA_ARGS__))
+#define target_run(t, fn, ...) \
+	target_call(t, &(struct target_msg){				\
+		.op = OP_CALL, .nr = (long)(target_fn)(fn),		\
+		.a = { __VA_ARGS__ } })
 #define target_begin(t, ...) \
 	target_send(t, &(struct target_msg)TARGET_SYSCALL(__VA_ARGS__))
 #define TARGET_SYSCALL(n, ...) \
