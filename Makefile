@@ -81,6 +81,9 @@ mutants:
 check-all:
 	@MMUN_ALL=1 scripts/check
 
+events:
+	@scripts/events
+
 bench:
 	@scripts/bench
 
@@ -107,6 +110,7 @@ help:
 	@echo '  make coverage    what of the core the tests execute, with gcov'
 	@echo '  make mutants     do the suites catch small faults in the core (MUTANTS="012 03")?'
 	@echo '  make guest       the suites in the guest only (TESTS=t_list,t_get,...)'
+	@echo '  make events      print which events were heard on which kernel, last time'
 	@echo '  make bench       print what registration costs'
 	@echo '  make lint        sparse, W=1, checkpatch and shellcheck only'
 	@echo '  make selftest    test the runner itself'
@@ -123,4 +127,4 @@ help:
 	@echo '  V=1                show the guest as it talks'
 
 .PHONY: all need-kdir modules tools install uninstall clean
-.PHONY: demo check check-hmm guest kunit coverage mutants check-all bench lint selftest help
+.PHONY: demo check check-hmm guest kunit coverage mutants check-all events bench lint selftest help
