@@ -550,13 +550,16 @@ static int prepare_far(struct ev *e)
 {
 	EV_TRY(ev_set(e, NUMA_DEBUG "scan_delay_ms", "1"));
 	EV_TRY(ev_set(e, NUMA_DEBUG "scan_period_min_ms", "1"));
+	EV_TRY(ev_set(e, NUMA_DEBUG "scan_period_max_ms", "10"));
 	EV_TRY(ev_set(e, "/proc/sys/kernel/numa_balancing", "0"));
 	EV_TRY(ev_map_flags(e, 0, PAGES * PAGE, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1));
 	e->from = e->area;
 	e->to = e->from + PAGES * PAGE;
 	EV_TRY(target_run(&e->t, target_far, e->from, e->to - e->from));
-	return ev_fill(e, 0x21);
+	EV_TRY(ev_fill(e, 0x21));
+	/* what waits in a processor's batch for the LRU cannot migrate */
+	return put_string("/proc/sys/vm/drop_caches", "1");
 }
 
 static int raise_balancing(struct ev *e)

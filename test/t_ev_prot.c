@@ -70,6 +70,7 @@ static int prepare_hinting(struct ev *e)
 {
 	EV_TRY(ev_set(e, NUMA_DEBUG "scan_delay_ms", "1"));
 	EV_TRY(ev_set(e, NUMA_DEBUG "scan_period_min_ms", "1"));
+	EV_TRY(ev_set(e, NUMA_DEBUG "scan_period_max_ms", "10"));
 	EV_TRY(ev_set(e, "/proc/sys/kernel/numa_balancing", "0"));
 	return prepare_pages(e);
 }

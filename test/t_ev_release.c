@@ -18,7 +18,6 @@ FIXTURE_VARIANT_ADD(ev, exit)
 	.c = {
 		.row = "RELEASE by exit",
 		.what = MMUN_TEST_EV_RELEASE,
-		.dead = true,
 		.prepare = prepare_pages,
 		.raise = raise_exit,
 		.after = after_death,
@@ -42,7 +41,6 @@ FIXTURE_VARIANT_ADD(ev, execve)
 	.c = {
 		.row = "RELEASE by execve",
 		.what = MMUN_TEST_EV_RELEASE,
-		.dead = true,
 		.prepare = prepare_pages,
 		.raise = raise_exec,
 		.after = after_exec,
@@ -59,7 +57,6 @@ FIXTURE_VARIANT_ADD(ev, signal)
 	.c = {
 		.row = "RELEASE by a fatal signal",
 		.what = MMUN_TEST_EV_RELEASE,
-		.dead = true,
 		.prepare = prepare_pages,
 		.raise = raise_segv,
 		.after = after_death,
@@ -77,7 +74,6 @@ FIXTURE_VARIANT_ADD(ev, kill)
 	.c = {
 		.row = "RELEASE by SIGKILL",
 		.what = MMUN_TEST_EV_RELEASE,
-		.dead = true,
 		.prepare = prepare_pages,
 		.raise = raise_kill,
 		.after = after_death,

@@ -49,7 +49,6 @@ FIXTURE_VARIANT_ADD(ev, exit_unmap)
 	.c = {
 		.row = "UNMAP by exit (as RELEASE)",
 		.what = MMUN_TEST_EV_RELEASE,
-		.dead = true,
 		.prepare = prepare_pages,
 		.raise = raise_exit,
 		.after = after_death,
@@ -112,7 +111,6 @@ FIXTURE_VARIANT_ADD(ev, mrelease)
 		.row = "UNMAP by process_mrelease",
 		.events = EV_BIT(EV_UNMAP),
 		.nonblocking = true,
-		.dead = true,
 		.need = need_mrelease,
 		.prepare = prepare_pages,
 		.raise = raise_mrelease,
@@ -190,7 +188,6 @@ FIXTURE_VARIANT_ADD(ev, oom_reaper)
 		.row = "UNMAP by the OOM reaper",
 		.events = EV_BIT(EV_UNMAP),
 		.nonblocking = true,
-		.dead = true,
 		.need = need_memcg,
 		.prepare = prepare_oom,
 		.raise = raise_oom,
