@@ -340,6 +340,7 @@ static void sub_end(struct mmun_notifier *mn,
 	struct kt_sub *sub = sub_of(mn);
 
 	atomic_inc(&sub->inside);
+	/* As for last_start. */
 	data_race(sub->last_end = *range);
 	if (mmun_notifier_range_blockable(range))
 		kt_gate_pass(&sub->end);
