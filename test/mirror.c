@@ -559,8 +559,9 @@ static void count_look_up(struct test_sub *sub, bool collided)
 static int batch_try(struct batch *batch)
 {
 	struct test_sub *sub = batch->sub;
+	/* Before it is counted: who waits for that may then turn the knob. */
+	u32 delay_ms = READ_ONCE(sub->fill_delay_ms);
 	struct chunk *chunk = NULL;
-	u32 delay_ms;
 	int ret;
 
 	ret = batch_look_up(batch);
@@ -575,7 +576,6 @@ static int batch_try(struct batch *batch)
 		if (IS_ERR(chunk))
 			return PTR_ERR(chunk);
 	}
-	delay_ms = READ_ONCE(sub->fill_delay_ms);
 	if (delay_ms && msleep_interruptible(delay_ms))
 		return -EINTR;
 	return batch_store(batch, chunk);
