@@ -350,6 +350,73 @@ static inline unsigned long target_mmap_fd(struct target *t, unsigned long pages
 	return ret < 0 && ret > -4096 ? 0 : ret;
 }
 
+/* the same, but no huge pages, for which events are of more than was asked for */
+static inline unsigned long target_mmap_small(struct target *t,
+					      unsigned long pages)
+{
+	long ret = target_syscall(t, SYS_mmap, 0, pages * PAGE,
+				  PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1UL, 0);
+
+	if (ret < 0 && ret > -4096)
+		return 0;
+	/* EINVAL: a kernel that has no huge pages */
+	target_syscall(t, SYS_madvise, ret, pages * PAGE, MADV_NOHUGEPAGE);
+	return target_op(t, OP_WRITE, 0, { ret, pages * PAGE }) ? 0 : ret;
+}
+
+/* From and to its memory, by another way than the one under test. */
+static inline int target_peek(struct target *t, unsigned long addr, void *buf,
+			      size_t len)
+{
+	char path[32];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", t->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	got = pread(fd, buf, len, addr);
+	got = got == (ssize_t)len ? 0 : got < 0 ? -errno : -EIO;
+	close(fd);
+	return got;
+}
+
+static inline int target_poke(struct target *t, unsigned long addr,
+			      const void *buf, size_t len)
+{
+	char path[32];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", t->pid);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	got = pwrite(fd, buf, len, addr);
+	got = got == (ssize_t)len ? 0 : got < 0 ? -errno : -EIO;
+	close(fd);
+	return got;
+}
+
+/* The number of the page that the process has there; 0: none. */
+static inline __u64 target_pfn(struct target *t, unsigned long addr)
+{
+	char path[32];
+	__u64 word = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", t->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (pread(fd, &word, 8, addr / PAGE * 8) != 8 || !(word >> 63))
+		word = 0;
+	close(fd);
+	return word & ((1ULL << 55) - 1);
+}
+
 static inline long target_munmap(struct target *t, unsigned long addr,
 				 unsigned long pages)
 {
@@ -611,6 +678,123 @@ static inline int read_section(int fd, __u32 id, __u32 pause_ms)
 	};
 	ret = bounded_ioctl(fd, MMUN_TEST_IOC_READ, p);
 	return ret ? ret : (int)p->collided;
+}
+
+/* ---- mirrors ---- */
+
+static inline int attach_mirror(int fd, pid_t pid, __u64 start, __u64 pages,
+				__u32 flags, __u32 *id)
+{
+	return attach_flags(fd, MMUN_TEST_MIRROR, pid, start, pages * PAGE,
+			    flags, id);
+}
+
+/* entries made or found good */
+static inline long dev_fault(int fd, __u32 id, __u32 flags, __u64 start,
+			     __u64 pages)
+{
+	struct mmun_test_fault f = {
+		.size = sizeof(f),
+		.id = id,
+		.flags = flags,
+		.start = start,
+		.length = pages * PAGE,
+	};
+
+	return ioctl(fd, MMUN_TEST_IOC_FAULT, &f) ? -errno : (long)f.entries;
+}
+
+/* bytes; less than asked for if an error came later, as with read() */
+static inline long dev_copy(int fd, unsigned long req, __u32 id,
+			    __u32 flags, __u64 start, void *buf, __u64 len)
+{
+	struct mmun_test_copy c = {
+		.size = sizeof(c),
+		.id = id,
+		.flags = flags,
+		.start = start,
+		.length = len,
+		.buffer = (uintptr_t)buf,
+	};
+
+	if (ioctl(fd, req, &c) && !c.copied)
+		return -errno;
+	return c.copied;
+}
+
+static inline long dev_mread(int fd, __u32 id, __u64 start, void *buf,
+			     __u64 len)
+{
+	return dev_copy(fd, MMUN_TEST_IOC_MREAD, id, 0, start, buf, len);
+}
+
+static inline long dev_mwrite(int fd, __u32 id, __u64 start,
+			      const void *buf, __u64 len)
+{
+	return dev_copy(fd, MMUN_TEST_IOC_MWRITE, id, 0, start,
+			   (void *)buf, len);
+}
+
+/* how many entries are valid; words may be NULL */
+static inline long dev_snapshot(int fd, __u32 id, __u64 start, __u64 pages,
+				__u64 *words)
+{
+	__u64 *buf = words ?: calloc(pages, sizeof(*buf));
+	struct mmun_test_snapshot s = {
+		.size = sizeof(s),
+		.id = id,
+		.start = start,
+		.length = pages * PAGE,
+		.buffer = (uintptr_t)buf,
+	};
+	int ret = ioctl(fd, MMUN_TEST_IOC_SNAPSHOT, &s) ? -errno : 0;
+
+	if (!words)
+		free(buf);
+	return ret ? ret : (long)s.present;
+}
+
+static inline __u64 dev_word(int fd, __u32 id, __u64 addr)
+{
+	__u64 word = 0;
+
+	return dev_snapshot(fd, id, addr, 1, &word) < 0 ? ~0ULL : word;
+}
+
+/* how many entries are stale; the first are told */
+static inline long dev_check(int fd, __u32 id, __u64 start, __u64 pages)
+{
+	struct mmun_test_difference d[4];
+	struct mmun_test_check c = {
+		.size = sizeof(c),
+		.id = id,
+		.room = 4,
+		.start = start,
+		.length = pages * PAGE,
+		.buffer = (uintptr_t)d,
+	};
+	__u64 i;
+
+	if (ioctl(fd, MMUN_TEST_IOC_CHECK, &c))
+		return -errno;
+	for (i = 0; i < c.differences && i < 4; i++)
+		fprintf(stderr, "# id %u, %llx: mirror %llx, process %llx\n",
+			id, (unsigned long long)d[i].address,
+			(unsigned long long)d[i].mirror,
+			(unsigned long long)d[i].process);
+	return c.differences;
+}
+
+static inline long dev_age(int fd, __u32 id, __u64 start, __u64 pages)
+{
+	struct mmun_test_age a = {
+		.size = sizeof(a),
+		.id = id,
+		.start = start,
+		.length = pages * PAGE,
+	};
+
+	return ioctl(fd, MMUN_TEST_IOC_AGE, &a) ? -errno : (long)a.young;
 }
 
 static inline bool stats_paired(int fd, __u32 id)

@@ -71,10 +71,17 @@ struct shape {
 	size_t size;
 	size_t reserved;	/* offset of a reserved field */
 	size_t id;		/* offset of the id, 0: none */
+	size_t start;		/* of a mirror's span, 0: it is for all kinds */
 };
 
 #define SHAPE(ioc, type, field, idfield) \
 	{ ioc, sizeof(struct type), offsetof(struct type, field), idfield }
+
+#define MIRROR_SHAPE(ioc, type, field)					\
+	{ MMUN_TEST_IOC_##ioc, sizeof(struct mmun_test_##type),		\
+	  offsetof(struct mmun_test_##type, field),			\
+	  offsetof(struct mmun_test_##type, id),			\
+	  offsetof(struct mmun_test_##type, start) }
 
 static const struct shape shapes[] = {
 	SHAPE(MMUN_TEST_IOC_ATTACH, mmun_test_attach, reserved, 0),
@@ -90,15 +97,26 @@ static const struct shape shapes[] = {
 	      offsetof(struct mmun_test_read, id)),
 	SHAPE(MMUN_TEST_IOC_FILE, mmun_test_file_stats, reserved, 0),
 	SHAPE(MMUN_TEST_IOC_FILE, mmun_test_file_stats, reserved[1], 0),
+	SHAPE(MMUN_TEST_IOC_KNOBS, mmun_test_knobs, reserved2,
+	      offsetof(struct mmun_test_knobs, id)),
+	MIRROR_SHAPE(FAULT, fault, reserved),
+	MIRROR_SHAPE(MREAD, copy, reserved),
+	MIRROR_SHAPE(MWRITE, copy, reserved),
+	MIRROR_SHAPE(SNAPSHOT, snapshot, reserved),
+	MIRROR_SHAPE(CHECK, check, reserved),
+	MIRROR_SHAPE(AGE, age, reserved),
 };
 
 /*
- * A valid argument of each shape: an interval that is attached to the target,
- * so that the one thing which is wrong is the one that was made wrong.
+ * A valid argument of each shape: an interval or a mirror that is attached to the
+ * target, and of the mirror nothing, so that the one thing which is wrong is the
+ * one that was made wrong.
  */
 static void shape_arg(const struct shape *s, __u32 *buf, pid_t pid,
 		      __u32 id)
 {
+	const __u64 start = 0x10000;
+
 	memset(buf, 0, 2 * PAGE);
 	if (s->req == MMUN_TEST_IOC_ATTACH) {
 		struct mmun_test_attach a = good_attach(pid);
@@ -108,21 +126,36 @@ static void shape_arg(const struct shape *s, __u32 *buf, pid_t pid,
 	buf[0] = s->size;
 	if (s->id)
 		memcpy((char *)buf + s->id, &id, sizeof(id));
+	if (s->start)
+		memcpy((char *)buf + s->start, &start, sizeof(start));
 }
 
 /* DETACH eats its subscription: a new one for each try */
-static __u32 fresh_interval(struct __test_metadata *_metadata, int fd,
-			    pid_t pid)
+static __u32 fresh(struct __test_metadata *_metadata, const struct shape *s,
+		   int fd, pid_t pid)
 {
 	__u32 id = 0;
 
-	ASSERT_EQ(0, attach_interval(fd, pid, 0x10000, PAGE, &id));
+	ASSERT_EQ(0, attach_flags(fd, s->start ? MMUN_TEST_MIRROR :
+				  MMUN_TEST_INTERVAL, pid, 0x10000, PAGE, 0,
+				  &id));
 	return id;
+}
+
+static bool no_mirrors(int fd)
+{
+	__u32 id;
+
+	if (attach_mirror(fd, 0, 0, 1, 0, &id) == -EOPNOTSUPP)
+		return true;
+	detach(fd, id);
+	return false;
 }
 
 TEST_F(ioctl, sizes_and_reserved)
 {
 	static __u32 buf[2 * PAGE / sizeof(__u32)];
+	bool skip = no_mirrors(self->fd);
 	unsigned int i;
 	__u32 id;
 	int before;
@@ -130,7 +163,9 @@ TEST_F(ioctl, sizes_and_reserved)
 	for (i = 0; i < ARRAY_SIZE(shapes); i++) {
 		const struct shape *s = &shapes[i];
 
-		id = fresh_interval(_metadata, self->fd, self->t.pid);
+		if (s->start && skip)
+			continue;
+		id = fresh(_metadata, s, self->fd, self->t.pid);
 		before = subscriptions(self->fd);
 
 		shape_arg(s, buf, self->t.pid, id);
@@ -167,6 +202,51 @@ TEST_F(ioctl, sizes_and_reserved)
 	}
 }
 
+/* who was built with the first version of a struct is served as before */
+TEST_F(ioctl, first_versions)
+{
+	struct {
+		struct mmun_test_stats s;
+		__u32 behind;
+	} old;
+	struct mmun_test_knobs k;
+	const size_t stats_size = offsetof(struct mmun_test_stats, fills);
+	const size_t knobs_size = offsetof(struct mmun_test_knobs,
+					   fill_delay_ms);
+	__u32 id;
+
+	/* they are in the uapi for good */
+	EXPECT_EQ(96, stats_size);
+	EXPECT_EQ(32, knobs_size);
+
+	ASSERT_EQ(0, attach_interval(self->fd, self->t.pid, 0x10000, PAGE,
+				     &id));
+	memset(&old, 0xee, sizeof(old));
+	memset(&old, 0, stats_size);
+	old.s.size = stats_size;
+	old.s.id = id;
+	ASSERT_EQ(0, try_ioctl(self->fd, MMUN_TEST_IOC_STATS, &old));
+	EXPECT_EQ(0xeeeeeeeeeeeeeeeeULL, old.s.fills);
+	EXPECT_EQ(0xeeeeeeeeU, old.behind);
+
+	/* what is behind is not looked at */
+	memset(&k, 0xee, sizeof(k));
+	memset(&k, 0, knobs_size);
+	k.size = knobs_size;
+	k.id = id;
+	EXPECT_EQ(0, try_ioctl(self->fd, MMUN_TEST_IOC_KNOBS, &k));
+
+	/* no version has these */
+	k.size = knobs_size + 4;
+	EXPECT_EQ(-EINVAL, try_ioctl(self->fd, MMUN_TEST_IOC_KNOBS, &k));
+	k.size = knobs_size - 4;
+	EXPECT_EQ(-EINVAL, try_ioctl(self->fd, MMUN_TEST_IOC_KNOBS, &k));
+	old.s.size = stats_size + 8;
+	EXPECT_EQ(-EINVAL, try_ioctl(self->fd, MMUN_TEST_IOC_STATS, &old));
+	old.s.size = stats_size - 8;
+	EXPECT_EQ(-EINVAL, try_ioctl(self->fd, MMUN_TEST_IOC_STATS, &old));
+}
+
 TEST_F(ioctl, huge_size)
 {
 	static __u32 buf[2 * PAGE / sizeof(__u32)];
@@ -183,10 +263,11 @@ TEST_F(ioctl, huge_size)
 TEST_F(ioctl, unknown_id_is_ENOENT)
 {
 	static __u32 buf[2 * PAGE / sizeof(__u32)];
+	bool skip = no_mirrors(self->fd);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(shapes); i++) {
-		if (!shapes[i].id)
+		if (!shapes[i].id || (shapes[i].start && skip))
 			continue;
 		shape_arg(&shapes[i], buf, self->t.pid, BAD_ID);
 		EXPECT_EQ(-ENOENT, try_ioctl(self->fd, shapes[i].req, buf))
@@ -395,6 +476,8 @@ TEST_F(ioctl, bad_pointers)
 	void *ro, *end;
 
 	for (i = 0; i < ARRAY_SIZE(shapes); i++) {
+		if (shapes[i].start && no_mirrors(self->fd))
+			continue;
 		EXPECT_EQ(-EFAULT, try_ioctl(self->fd, shapes[i].req, NULL));
 		EXPECT_EQ(-EFAULT, try_ioctl(self->fd, shapes[i].req,
 					     (void *)8));
@@ -404,9 +487,11 @@ TEST_F(ioctl, bad_pointers)
 	ro = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, ro);
-	for (kind = 0; kind < 3; kind++) {
+	for (kind = 0; kind < 4; kind++) {
+		if (kind == MMUN_TEST_MIRROR && no_mirrors(self->fd))
+			continue;
 		a = good_attach(self->t.pid);
-		if (kind == MMUN_TEST_INTERVAL)
+		if (kind >= MMUN_TEST_INTERVAL)
 			a = good_interval(self->t.pid);
 		a.kind = kind;
 		ASSERT_EQ(0, mprotect(ro, PAGE, PROT_READ | PROT_WRITE));
