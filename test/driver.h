@@ -37,6 +37,8 @@ struct test_file {
 	u32 next_id;			/* under the lock of subs */
 	atomic_t attached;
 	atomic_t tables;		/* of all mirrors */
+	atomic_t inside;		/* invalidations in intervals, not done */
+	atomic64_t joined_busy, left_busy;
 
 	raw_spinlock_t lock;
 	bool closed;
@@ -61,6 +63,7 @@ struct test_sub {
 		struct mmun_notifier mn;
 		struct {
 			struct mmun_interval_notifier interval;
+			atomic_t inside;	/* invalidations, not done */
 			struct test_finish *finishes;
 			struct test_mirror *mirror;
 		};

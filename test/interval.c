@@ -127,6 +127,19 @@ static void interval_tear(struct test_sub *sub,
 		mirror_tear(sub, range);
 }
 
+/* Around an invalidation, both of its passes if there are two. */
+static void enter(struct test_sub *sub)
+{
+	atomic_inc(&sub->inside);
+	atomic_inc(&sub->file->inside);
+}
+
+static void leave(struct test_sub *sub)
+{
+	atomic_dec(&sub->file->inside);
+	atomic_dec(&sub->inside);
+}
+
 static bool interval_invalidate(struct mmun_interval_notifier *interval,
 				const struct mmun_notifier_range *range,
 				unsigned long cur_seq)
@@ -134,9 +147,11 @@ static bool interval_invalidate(struct mmun_interval_notifier *interval,
 	struct test_sub *sub = interval_sub(interval);
 	int ret;
 
+	enter(sub);
 	ret = interval_begin(sub, range, cur_seq);
 	if (!ret)
 		interval_tear(sub, range);
+	leave(sub);
 	return ret >= 0;
 }
 
@@ -150,15 +165,18 @@ interval_invalidate_start(struct mmun_interval_notifier *interval,
 	struct test_finish *finish;
 	int ret;
 
+	enter(sub);
 	ret = interval_begin(sub, range, cur_seq);
-	if (ret)
-		return ret >= 0;
-	finish = finish_take(sub, range);
-	if (finish)
-		*core = &finish->core;
-	else
+	if (!ret) {
+		finish = finish_take(sub, range);
+		if (finish) {
+			*core = &finish->core;
+			return true;
+		}
 		interval_tear(sub, range);
-	return true;
+	}
+	leave(sub);
+	return ret >= 0;
 }
 
 static void
@@ -173,6 +191,7 @@ interval_invalidate_finish(struct mmun_interval_notifier_finish *core)
 	event_init_range(&event, MMUN_TEST_EV_END, &finish->range);
 	finish_give_back(sub, finish);
 	sub_hear(sub, &event);
+	leave(sub);
 }
 
 static const struct mmun_interval_notifier_ops interval_ops = {
@@ -184,9 +203,20 @@ static const struct mmun_interval_notifier_ops interval_ops_two_pass = {
 	.invalidate_finish = interval_invalidate_finish,
 };
 
+static int insert(struct test_sub *sub, const struct mmun_test_attach *arg,
+		  const struct mmun_interval_notifier_ops *ops)
+{
+	if (arg->flags & MMUN_TEST_ATTACH_LOCKED)
+		return mmun_interval_notifier_insert_locked(&sub->interval,
+				sub->mm, arg->start, arg->length, ops);
+	return mmun_interval_notifier_insert(&sub->interval, sub->mm,
+					     arg->start, arg->length, ops);
+}
+
 int interval_attach(struct test_sub *sub, const struct mmun_test_attach *arg)
 {
 	const struct mmun_interval_notifier_ops *ops = &interval_ops;
+	int err;
 
 	if (arg->start > ULONG_MAX || arg->length > ULONG_MAX)
 		return -EOVERFLOW;
@@ -197,15 +227,16 @@ int interval_attach(struct test_sub *sub, const struct mmun_test_attach *arg)
 		if (!sub->finishes)
 			return -ENOMEM;
 	}
-	if (arg->flags & MMUN_TEST_ATTACH_LOCKED)
-		return mmun_interval_notifier_insert_locked(&sub->interval,
-				sub->mm, arg->start, arg->length, ops);
-	return mmun_interval_notifier_insert(&sub->interval, sub->mm,
-					     arg->start, arg->length, ops);
+	err = insert(sub, arg, ops);
+	if (!err && atomic_read(&sub->file->inside))
+		atomic64_inc(&sub->file->joined_busy);
+	return err;
 }
 
 void interval_detach(struct test_sub *sub)
 {
+	if (atomic_read(&sub->inside))
+		atomic64_inc(&sub->file->left_busy);
 	mmun_interval_notifier_remove(&sub->interval);
 }
 

@@ -79,6 +79,7 @@
 #define KNOBS_ALL	(MMUN_TEST_KNOB_REFUSE | MMUN_TEST_KNOB_DEAF)
 
 /* The first version of what has grown since. */
+#define FILE_FIRST	offsetof(struct mmun_test_file_stats, joined_busy)
 #define STATS_FIRST	offsetof(struct mmun_test_stats, fills)
 #define KNOBS_FIRST	offsetof(struct mmun_test_knobs, fill_delay_ms)
 
@@ -558,9 +559,10 @@ static long ioctl_file(struct test_file *file, void __user *uarg)
 {
 	struct mmun_test_file_stats arg;
 	unsigned long flags;
+	size_t size;
 	int err;
 
-	err = arg_copy(&arg, sizeof(arg), sizeof(arg), uarg);
+	err = arg_copy(&arg, sizeof(arg), FILE_FIRST, uarg);
 	if (err)
 		return err;
 	if (arg.reserved[0] || arg.reserved[1])
@@ -571,7 +573,10 @@ static long ioctl_file(struct test_file *file, void __user *uarg)
 	raw_spin_unlock_irqrestore(&file->lock, flags);
 	arg.subscriptions = atomic_read(&file->attached);
 	object_count(&arg);
-	return copy_to_user(uarg, &arg, sizeof(arg)) ? -EFAULT : 0;
+	arg.joined_busy = atomic64_read(&file->joined_busy);
+	arg.left_busy = atomic64_read(&file->left_busy);
+	size = min_t(size_t, arg.size, sizeof(arg));
+	return copy_to_user(uarg, &arg, size) ? -EFAULT : 0;
 }
 
 /*

@@ -901,11 +901,19 @@ int mirror_age(struct test_sub *sub, struct mmun_test_age *arg)
 	return 0;
 }
 
-/* Checking */
+/*
+ * Checking
+ *
+ * An entry is compared if it was there before the pages are looked up, and still
+ * is when that has not collided: then it was there when they were. One that was
+ * filled in meanwhile may be of a page that came meanwhile, and no event tells of
+ * a page that comes.
+ */
 
 struct checker {
 	struct batch batch;
 	struct run left;
+	u64 *words;			/* the entries, before the look-up */
 	struct mmun_test_difference *records;
 	u32 room;
 	u64 checked;
@@ -942,6 +950,26 @@ static void check_word(struct checker *check, unsigned long page, u64 word,
 	check->differences++;
 }
 
+static void note_words(struct checker *check, struct chunk *chunk)
+{
+	const struct run *run = &check->batch.run;
+	struct test_sub *sub = check->batch.sub;
+	unsigned long i, flags;
+
+	raw_spin_lock_irqsave(&sub->lock, flags);
+	for (i = 0; i < run_pages(run); i++)
+		check->words[i] = *word_at(chunk, run->first + i);
+	raw_spin_unlock_irqrestore(&sub->lock, flags);
+}
+
+/* What of an entry was there all the time: the page, and the rights of both. */
+static u64 word_since(u64 before, u64 now)
+{
+	if (page_of(before) != page_of(now))
+		return 0;
+	return now & (before | ~MMUN_TEST_PAGE_WRITE);
+}
+
 static void check_words(struct checker *check, struct chunk *chunk)
 {
 	struct batch *batch = &check->batch;
@@ -950,7 +978,8 @@ static void check_words(struct checker *check, struct chunk *chunk)
 
 	lockdep_assert_held(&batch->sub->lock);
 	for (i = 0; i < run_pages(&batch->run); i++) {
-		word = *word_at(chunk, batch->run.first + i);
+		word = word_since(check->words[i],
+				  *word_at(chunk, batch->run.first + i));
 		if (word)
 			check_word(check, batch->run.first + i, word,
 				   word_of_process(batch->pfns[i]));
@@ -1013,6 +1042,7 @@ static int check_next(struct checker *check)
 		return 1;
 	}
 	check->batch.run = part_in(&check->left, index);
+	note_words(check, chunk);
 	mm = sub->mm;
 	if (mmget_not_zero(mm)) {
 		ret = check_alive(check, chunk);
@@ -1058,14 +1088,13 @@ int mirror_check(struct test_sub *sub, struct mmun_test_check *arg)
 	if (!arg->length)
 		return 0;
 	check.batch.pfns = pfns_alloc();
-	if (!check.batch.pfns)
-		return -ENOMEM;
+	check.words = kcalloc(CHUNK_PAGES, sizeof(*check.words),
+			      GFP_KERNEL_ACCOUNT);
 	check.records = kvcalloc(arg->room, sizeof(*check.records),
 				 GFP_KERNEL_ACCOUNT);
-	if (!check.records) {
-		kfree(check.batch.pfns);
-		return -ENOMEM;
-	}
+	err = -ENOMEM;
+	if (!check.batch.pfns || !check.words || !check.records)
+		goto out;
 	err = check_all(&check);
 	arg->checked = check.checked;
 	arg->differences = check.differences;
@@ -1073,7 +1102,9 @@ int mirror_check(struct test_sub *sub, struct mmun_test_check *arg)
 		sizeof(*check.records);
 	if (copy_to_user(u64_to_user_ptr(arg->buffer), check.records, size))
 		err = -EFAULT;
+out:
 	kvfree(check.records);
+	kfree(check.words);
 	kfree(check.batch.pfns);
 	return err;
 }

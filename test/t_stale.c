@@ -423,7 +423,7 @@ static void check(struct worker *w, __u32 id, unsigned long at, size_t length)
 	w->good += c.checked;
 	if (c.differences)
 		bad_page(w, "an entry without its page", d.address / PAGE,
-			 d.mirror, d.process, c.differences);
+			 d.mirror, d.process, d.process);
 }
 
 static void check_all(struct worker *w)
@@ -627,6 +627,10 @@ TEST_F_TIMEOUT(stale, c12_c13_storm, 900)
 	ASSERT_EQ(0, dev_sync(fd));
 	ASSERT_EQ(0, get_file_stats(fd, &s));
 	EXPECT_EQ(s.allocated, s.freed);
+	TH_LOG("%llu joined and %llu left in the middle of something",
+	       (unsigned long long)s.joined_busy, (unsigned long long)s.left_busy);
+	EXPECT_LT(0, s.joined_busy);
+	EXPECT_LT(0, s.left_busy);
 }
 
 /*

@@ -98,6 +98,9 @@ struct mmun_test_file_stats {
 	__u64 allocated;	/* get objects allocated by the driver, all files */
 	__u64 freed;		/* get objects freed by the driver, all files */
 	__u64 reserved[2];
+	/* interval, mirror: attached while a callback of the file's was running */
+	__u64 joined_busy;
+	__u64 left_busy;	/* ... and detached while one of their own was */
 };
 
 /* knobs of one subscription; all off when it is attached */
@@ -223,10 +226,11 @@ struct mmun_test_difference {
 
 /*
  * Compare every entry with the process's page tables, at an instant when nothing
- * of it is being invalidated. An entry is good if the process has the same page
- * there, writable if the entry is. When it returns 0, no entry was stale if
- * differences is 0. When nobody uses the address space any more, its release is
- * waited for, and every entry that is left counts as a difference.
+ * of it is being invalidated; one that is filled in meanwhile is left out. An entry
+ * is good if the process has the same page there, writable if the entry is. When it
+ * returns 0, no entry was stale if differences is 0. When nobody uses the address
+ * space any more, its release is waited for, and every entry that is left counts as
+ * a difference.
  */
 struct mmun_test_check {
 	__u32 size;
