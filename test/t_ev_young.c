@@ -6,11 +6,6 @@
  */
 #include "t_event.h"
 
-/* flags of MMUN_TEST_EV_YOUNG */
-#define ASKS_CLEAR_FLUSH 1
-#define ASKS_CLEAR	2
-#define ASKS_TEST	3
-
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
 #define LRU_GEN	"/sys/kernel/mm/lru_gen/enabled"
 #define DAMON	"/sys/kernel/mm/damon/admin/kdamonds/"
