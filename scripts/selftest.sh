@@ -65,7 +65,7 @@ bad=("$TOP"/scripts/golden/bad/*.log)
 good=("$TOP"/scripts/golden/good/*.log)
 pairs=("$TOP"/scripts/golden/hmm/*.log)
 echo "TAP version 13"
-echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + 16))"
+echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + 19))"
 for f in "${bad[@]}"; do
 	"$TOP/scripts/scan-log" "$f" >/dev/null
 	ok "scanner flags ${f##*/}" $? 1
@@ -79,6 +79,17 @@ for f in "${pairs[@]}"; do
 	echo 0 0 0 >"$work/totals"
 	"$TOP/scripts/hmm-verdict" "$f" "$work/totals" >"$work/said"
 	ok "two columns: ${f##*/}" "$?: $(cat "$work/totals")" "$(sed -n '1s/^# wants //p' "$f")" "$work/said"
+done
+
+# A table of events: all there, one that failed, one that nobody reports.
+mkdir "$work/all" "$work/failed" "$work/lost"
+sed -n 's/^\t\([A-Za-z_]* .*by .*\)/# event: \1 heard/p' "$TOP/scripts/events" >"$work/all/results.log"
+sed '2s/heard$/failed/' "$work/all/results.log" >"$work/failed/results.log"
+sed 3d "$work/all/results.log" >"$work/lost/results.log"
+for what in all failed lost; do
+	"$TOP/scripts/events" "$work/$what" >"$work/said"
+	ok "events: $what" "$? $(grep -oE 'FAILED|LOST' "$work/said")" \
+		"$(case $what in all) echo "0 " ;; failed) echo "0 FAILED" ;; lost) echo "1 LOST" ;; esac)" "$work/said"
 done
 
 guest "a good run passes" 0 "1 passed, 0 failed, 1 skipped" "" <<<'echo 1..2; echo ok 1 a; echo "ok 2 b # SKIP no b"'
