@@ -436,15 +436,21 @@ static void drop_devices(struct batch *batch)
 			batch->pfns[i] = 0;
 }
 
+static void batch_begin(struct batch *batch)
+{
+	batch->seq = mmun_interval_read_begin(&batch->sub->interval);
+}
+
 /*
- * Begin a section and look up the pages. -EBUSY: it has collided already. The
- * caller has a user of the mm.
+ * Look up the pages in the section that was begun. -EBUSY: it has collided
+ * already. The caller has a user of the mm.
  */
 static int batch_look_up(struct batch *batch)
 {
 	struct mm_struct *mm = batch->sub->mm;
 	struct mmun_hmm_range range = {
 		.notifier = &batch->sub->interval,
+		.notifier_seq = batch->seq,
 		.start = batch->run.first << PAGE_SHIFT,
 		.end = (batch->run.last + 1) << PAGE_SHIFT,
 		.hmm_pfns = batch->pfns,
@@ -453,8 +459,6 @@ static int batch_look_up(struct batch *batch)
 	int err;
 
 	memset(batch->pfns, 0, run_pages(&batch->run) * sizeof(*batch->pfns));
-	batch->seq = mmun_interval_read_begin(&batch->sub->interval);
-	range.notifier_seq = batch->seq;
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	err = mmun_hmm_range_fault(&range);
@@ -564,6 +568,7 @@ static int batch_try(struct batch *batch)
 	struct chunk *chunk = NULL;
 	int ret;
 
+	batch_begin(batch);
 	ret = batch_look_up(batch);
 	count_look_up(sub, ret == -EBUSY);
 	if (ret)
@@ -905,9 +910,10 @@ int mirror_age(struct test_sub *sub, struct mmun_test_age *arg)
  * Checking
  *
  * An entry is compared if it was there before the pages are looked up, and still
- * is when that has not collided: then it was there when they were. One that was
- * filled in meanwhile may be of a page that came meanwhile, and no event tells of
- * a page that comes.
+ * is after that: then it was there when they were. One that was filled in meanwhile
+ * may be of a page that came meanwhile, and no event tells of a page that comes.
+ * The entries are noted inside the section, so that none can have gone and come
+ * again, of the same page: that takes an invalidation, which is a collision.
  */
 
 struct checker {
@@ -950,15 +956,23 @@ static void check_word(struct checker *check, unsigned long page, u64 word,
 	check->differences++;
 }
 
-static void note_words(struct checker *check, struct chunk *chunk)
+static void note_words_locked(struct checker *check, struct chunk *chunk)
 {
 	const struct run *run = &check->batch.run;
-	struct test_sub *sub = check->batch.sub;
-	unsigned long i, flags;
+	unsigned long i;
 
-	raw_spin_lock_irqsave(&sub->lock, flags);
+	lockdep_assert_held(&check->batch.sub->lock);
 	for (i = 0; i < run_pages(run); i++)
 		check->words[i] = *word_at(chunk, run->first + i);
+}
+
+static void note_words(struct checker *check, struct chunk *chunk)
+{
+	struct test_sub *sub = check->batch.sub;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&sub->lock, flags);
+	note_words_locked(check, chunk);
 	raw_spin_unlock_irqrestore(&sub->lock, flags);
 }
 
@@ -993,6 +1007,8 @@ static int check_alive(struct checker *check, struct chunk *chunk)
 	unsigned long flags;
 	int err;
 
+	batch_begin(batch);
+	note_words(check, chunk);
 	err = batch_look_up(batch);
 	if (err)
 		return err;
@@ -1015,10 +1031,12 @@ static int check_dead(struct checker *check, struct chunk *chunk)
 
 	memset(batch->pfns, 0, run_pages(&batch->run) * sizeof(*batch->pfns));
 	raw_spin_lock_irqsave(&sub->lock, flags);
-	if (sub->mirror->released)
+	if (sub->mirror->released) {
+		note_words_locked(check, chunk);
 		check_words(check, chunk);
-	else
+	} else {
 		err = -EAGAIN;
+	}
 	raw_spin_unlock_irqrestore(&sub->lock, flags);
 	return err;
 }
@@ -1042,7 +1060,6 @@ static int check_next(struct checker *check)
 		return 1;
 	}
 	check->batch.run = part_in(&check->left, index);
-	note_words(check, chunk);
 	mm = sub->mm;
 	if (mmget_not_zero(mm)) {
 		ret = check_alive(check, chunk);
