@@ -32,6 +32,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -1017,6 +1018,45 @@ static inline int peer_held(int fd, __u32 id)
 	int ret = peer_get_stats(fd, id, &s);
 
 	return ret ? ret : (int)s.held;
+}
+
+/* ---- storms ---- */
+
+/* What a storm's choices come from; MMUN_SEED=N replays them. */
+static inline __u64 choose_seed(void)
+{
+	const char *s = getenv("MMUN_SEED");
+	__u64 seed = 0;
+
+	if (s)
+		seed = strtoull(s, NULL, 0);
+	else if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		seed = now_ns();
+	return seed ? seed : 1;
+}
+
+/* The seed of one more thread. */
+static inline __u64 next_seed(__u64 *seed)
+{
+	*seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
+	return *seed | 1;
+}
+
+/* xorshift: fast, and the same everywhere */
+static inline __u64 draw(__u64 *random, __u64 below)
+{
+	*random ^= *random << 13;
+	*random ^= *random >> 7;
+	*random ^= *random << 17;
+	return (*random >> 11) % below;
+}
+
+/* How long a storm lasts; MMUN_STORM_MS=N chooses it. */
+static inline int storm_ms(int otherwise)
+{
+	const char *s = getenv("MMUN_STORM_MS");
+
+	return s ? atoi(s) : otherwise;
 }
 
 /* ---- odds and ends ---- */

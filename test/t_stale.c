@@ -19,8 +19,6 @@
 #include "t_common.h"
 #include "kselftest_harness.h"
 
-#include <sys/random.h>
-
 #define STORM_MS	6000
 #define LONGEST_MS	60000
 #define OWNERS		2
@@ -95,10 +93,7 @@ static __u32 mirrors[OWNERS + 1][SORTS];
 
 static __u64 rnd(struct worker *w, __u64 below)
 {
-	w->random ^= w->random << 13;
-	w->random ^= w->random >> 7;
-	w->random ^= w->random << 17;
-	return (w->random >> 11) % below;
+	return draw(&w->random, below);
 }
 
 static bool failed(struct worker *w, const char *what, int ret)
@@ -517,25 +512,6 @@ static char *make_arena(void)
 	return p;
 }
 
-static __u64 choose_seed(void)
-{
-	const char *s = getenv("MMUN_SEED");
-	__u64 seed = 0;
-
-	if (s)
-		seed = strtoull(s, NULL, 0);
-	else if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
-		seed = now_ns();
-	return seed ? seed : 1;
-}
-
-static int storm_ms(void)
-{
-	const char *s = getenv("MMUN_STORM_MS");
-
-	return s ? atoi(s) : STORM_MS;
-}
-
 FIXTURE(stale)
 {
 	__u64 seed;
@@ -620,14 +596,13 @@ TEST_F_TIMEOUT(stale, c12_c13_storm, 900)
 
 	ASSERT_EQ(0, pthread_barrier_init(&all_there, NULL, n));
 	for (i = 0; i < n; i++) {
-		random = random * 6364136223846793005ULL + 1442695040888963407ULL;
-		w[i].random = random | 1;
+		w[i].random = next_seed(&random);
 		w[i].role = crew[i];
 		w[i].nr = i;		/* the owners come first */
 		ASSERT_EQ(0, pthread_create(&w[i].thread, NULL, work, &w[i]));
 	}
 	/* A slow machine may need longer to have been everywhere. */
-	WAIT_FOR(anyone_failed(w, n), storm_ms());
+	WAIT_FOR(anyone_failed(w, n), storm_ms(STORM_MS));
 	WAIT_FOR(anyone_failed(w, n) || been_everywhere(w, n), LONGEST_MS);
 	stop = true;
 	for (i = 0; i < n; i++)
@@ -679,7 +654,7 @@ TEST_F_TIMEOUT(stale, c12_c13_storm, 900)
 TEST_F_TIMEOUT(stale, c6_c8_c10_processes_die, 900)
 {
 	struct worker w = { .random = self->seed };
-	int until = now_ms() + storm_ms();
+	int until = now_ms() + storm_ms(STORM_MS);
 	unsigned int rounds = 0, refused = 0;
 	struct mmun_test_file_stats s;
 	struct mmun_test_stats st;
