@@ -36,7 +36,7 @@ struct driver {
 	struct mmu_interval_notifier mni;
 	struct mmu_interval_notifier_finish finish;
 	struct rcu_head rcu;
-	spinlock_t lock;		/* around the interval's number */
+	raw_spinlock_t lock;		/* around the interval's number */
 	unsigned int starts, ends, releases, firsts, seconds, wrong;
 	atomic_t frees, called;
 };
@@ -91,13 +91,9 @@ static bool driver_first(struct mmu_interval_notifier *mni,
 {
 	struct driver *driver = container_of(mni, struct driver, mni);
 
-	if (!mmu_notifier_range_blockable(range) &&
-	    !spin_trylock(&driver->lock))
-		return false;
-	if (mmu_notifier_range_blockable(range))
-		spin_lock(&driver->lock);
+	raw_spin_lock(&driver->lock);
 	mmu_interval_set_seq(mni, cur_seq);
-	spin_unlock(&driver->lock);
+	raw_spin_unlock(&driver->lock);
 	driver->firsts++;
 	*finish = &driver->finish;
 	return true;
@@ -126,7 +122,7 @@ static struct driver *new_driver(struct kunit *test)
 	struct driver *driver = kunit_kzalloc(test, sizeof(*driver), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, driver);
-	spin_lock_init(&driver->lock);
+	raw_spin_lock_init(&driver->lock);
 	driver->mn.ops = &driver_ops;
 	return driver;
 }
@@ -148,9 +144,9 @@ static void x_upstream_names_hear(struct kunit *test)
 	seq = mmu_interval_read_begin(&driver->mni);
 	KUNIT_EXPECT_EQ(test, kt_munmap(mm, at, PAGE_SIZE), 0);
 	checked = mmu_interval_check_retry(&driver->mni, seq);
-	spin_lock(&driver->lock);
+	raw_spin_lock(&driver->lock);
 	retry = mmu_interval_read_retry(&driver->mni, seq);
-	spin_unlock(&driver->lock);
+	raw_spin_unlock(&driver->lock);
 	KUNIT_EXPECT_TRUE(test, checked);
 	KUNIT_EXPECT_TRUE(test, retry);
 	mmu_interval_notifier_remove(&driver->mni);

@@ -87,15 +87,22 @@ kernel_modules() {
 	echo "$3"
 }
 
-# build_program OUTPUT SOURCE...: for the guest, whose only library is the kernel
+# build_program OUTPUT SOURCE...: for the guest, whose only library is the kernel. It
+# is the same for every kernel, so it is compiled once and kept by what it is made of.
 build_program() {
-	local output=$1 dir=${1%/root/*}
+	local output=$1 dir=${1%/root/*} kept
 
 	shift
-	gcc -O2 -Wall -Werror -static -pthread \
-		-I"$CACHE/kselftest/tools/testing/selftests" \
-		-I"$dir/src/include/uapi" -o "$output" "$@" >>"$dir/log" 2>&1 &&
-		strip "$output"
+	kept=$CACHE/build/programs/$(cat "$@" "$dir"/src/{test,tools}/*.h \
+		"$dir"/src/include/uapi/linux/*.h "$TOP/scripts/build.sh" | sha1sum | cut -d' ' -f1)
+	if [ ! -e "$kept" ]; then
+		mkdir -p "${kept%/*}"
+		gcc -O2 -Wall -Werror -static -pthread \
+			-I"$CACHE/kselftest/tools/testing/selftests" \
+			-I"$dir/src/include/uapi" -o "$kept.new" "$@" >>"$dir/log" 2>&1 &&
+			strip "$kept.new" && mv "$kept.new" "$kept" || return 1
+	fi
+	cp "$kept" "$output"
 }
 
 # The one C block of README.md that is a whole module.

@@ -88,7 +88,9 @@ static const struct {
 	{ .flags = MMUN_TEST_ATTACH_TWO_PASS, .tear_ms = 2 },
 	{ .flags = MMUN_TEST_ATTACH_YOUNG, .fill_ms = 2 },
 };
-#define SORTS	(sizeof(sorts) / sizeof(sorts[0]))
+
+#define SORTS	ARRAY_SIZE(sorts)
+
 static __u32 mirrors[OWNERS + 1][SORTS];
 
 static __u64 rnd(struct worker *w, __u64 below)
@@ -587,8 +589,8 @@ TEST_F_TIMEOUT(stale, c12_c13_storm, 900)
 	static const enum role crew[] = {
 		OWNER, OWNER, READER, READER, WRITER, SHAKER, CHECKER, VISITOR,
 	};
-	static struct worker w[sizeof(crew) / sizeof(crew[0])];
-	const int n = sizeof(crew) / sizeof(crew[0]);
+	static struct worker w[ARRAY_SIZE(crew)];
+	const int n = ARRAY_SIZE(crew);
 	__u64 random = self->seed, retries = 0, torn = 0;
 	struct mmun_test_file_stats s;
 	struct mmun_test_stats st;
