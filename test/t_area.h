@@ -86,6 +86,20 @@ static inline int put_string(const char *path, const char *value)
 	return ret;
 }
 
+/*
+ * New pages wait in a batch of their processor's before they are on the LRU, where
+ * reclaim, compaction and page_idle look for them. move_pages() brings all there
+ * that wait, of every processor, also when it has nothing to move.
+ */
+static inline int drain_lru(void)
+{
+	void *page = &page;
+	int node = 0, status;
+
+	return syscall(SYS_move_pages, 0, 1UL, &page, &node, &status,
+		       2 /* MPOL_MF_MOVE */) < 0 ? -errno : 0;
+}
+
 /* at most size - 1 bytes; the number of bytes */
 static inline int get_string(const char *path, char *buf, size_t size)
 {

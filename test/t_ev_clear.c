@@ -559,7 +559,7 @@ static int prepare_far(struct ev *e)
 	EV_TRY(target_run(&e->t, target_far, e->from, e->to - e->from));
 	EV_TRY(ev_fill(e, 0x21));
 	/* what waits in a processor's batch for the LRU cannot migrate */
-	return put_string("/proc/sys/vm/drop_caches", "1");
+	return drain_lru();
 }
 
 static int raise_balancing(struct ev *e)

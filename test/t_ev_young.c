@@ -95,7 +95,7 @@ static const char *need_ageing(struct ev *e)
 static int prepare_ageing(struct ev *e)
 {
 	EV_TRY(ev_set(e, LRU_GEN, "7"));
-	EV_TRY(put_string("/proc/sys/vm/drop_caches", "1"));
+	EV_TRY(drain_lru());
 	return prepare_pages(e);
 }
 
@@ -165,7 +165,7 @@ static int raise_idle(struct ev *e)
 	__u64 pfn, bit;
 	int map, idle, ret = 0;
 
-	EV_TRY(put_string("/proc/sys/vm/drop_caches", "1"));
+	EV_TRY(drain_lru());
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", e->t.pid);
 	map = open(path, O_RDONLY | O_CLOEXEC);
 	idle = open(PAGE_IDLE, O_WRONLY | O_CLOEXEC);
@@ -280,7 +280,7 @@ static int raise_khugepaged(struct ev *e)
 {
 	char path[64];
 
-	EV_TRY(put_string("/proc/sys/vm/drop_caches", "1"));
+	EV_TRY(drain_lru());
 	snprintf(path, sizeof(path), "/proc/%d/clear_refs", e->t.pid);
 	EV_TRY(put_string(path, "1"));
 	EV_TRY(put_string(THP "enabled", "madvise"));
