@@ -266,6 +266,23 @@ static inline int ev_swapon(struct ev *e)
 	return 0;
 }
 
+/* a page of process pid is in the swap, and nowhere in its page table */
+static inline bool is_swapped(pid_t pid, unsigned long addr)
+{
+	char path[64];
+	__u64 word = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (pread(fd, &word, 8, addr / PAGE * 8) != 8)
+		word = 0;
+	close(fd);
+	return word >> 62 & 1;
+}
+
 static inline void zram_undo(struct ev *e)
 {
 	char path[64], nr[16];

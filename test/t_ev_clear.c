@@ -420,8 +420,9 @@ static const char *need_compaction(struct ev *e)
 }
 
 /*
- * It moves pages from the low end of a zone to what is free at its high end: of
- * much memory, all of one node, the lowest pages become the area's.
+ * It moves pages from the low end of a zone to what is free at its high end, but
+ * not into blocks that are free as a whole. So of much memory, all of one node, the
+ * lowest pages become the area's, and of the rest every other page is given back.
  */
 #define MUCH	(64UL << 20)
 
@@ -476,7 +477,9 @@ static long target_lowest(unsigned long area, unsigned long much,
 				      area + i * PAGE) == MAP_FAILED)
 			return -EFAULT;
 	}
-	return munmap(p, much) ? -errno : 0;
+	for (at = (unsigned long)p; at < (unsigned long)p + much; at += 2 * PAGE)
+		madvise((void *)at, PAGE, MADV_DONTNEED);
+	return 0;
 }
 
 static int prepare_compaction(struct ev *e)

@@ -16,14 +16,13 @@
  *
  * MMUN_SEED=N chooses the choices, MMUN_STORM_MS=N how long it lasts.
  */
-#include "t_common.h"
+#include "t_area.h"
 #include "kselftest_harness.h"
 
 #define STORM_MS	6000
 #define LONGEST_MS	60000
 #define OWNERS		2
-#define PAGES		512UL		/* a huge page for each owner */
-#define ARENA		(PAGES * PAGE)
+#define ARENA		HPAGE		/* a huge page for each owner */
 #define BUSY		48UL		/* pages that are really used */
 /* all that a process can have, page by page */
 #define EVERYTHING	((1UL << 47) - PAGE)
@@ -75,6 +74,7 @@ static __u64 written[BUSY];
 static volatile bool stop;
 static pthread_barrier_t all_there;
 static int fd, mem;
+static struct ev swap;			/* no more than the swap of it */
 
 /*
  * The mirrors that stay: of each arena, one of each sort. One of everything would
@@ -527,6 +527,11 @@ FIXTURE_SETUP(stale)
 	TH_LOG("MMUN_SEED=0x%llx", (unsigned long long)self->seed);
 	fd = dev_open();
 	ASSERT_GE(fd, 0);
+	/* without it, MADV_PAGEOUT does nothing here */
+	if (need_swap(&swap))
+		TH_LOG("%s: no page is swapped out", need_swap(&swap));
+	else
+		ASSERT_EQ(0, ev_swapon(&swap));
 	mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 	ASSERT_GE(mem, 0);
 	for (i = 0; i <= OWNERS; i++)
@@ -557,6 +562,7 @@ FIXTURE_SETUP(stale)
 FIXTURE_TEARDOWN(stale)
 {
 	close(fd);
+	ev_undo(&swap);
 }
 
 static bool anyone_failed(struct worker *w, int n)

@@ -52,6 +52,99 @@ FIXTURE_TEARDOWN(trouble)
 	ev_undo(e);
 }
 
+/* ---- what is written through a mirror is not lost with the page ---- */
+
+#define OLD	0x11
+#define NEW	0x22
+
+static bool page_is(struct ev *e, unsigned long at, unsigned char what)
+{
+	unsigned char is = 0;
+	int mem;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", e->t.pid);
+	mem = open(path, O_RDONLY | O_CLOEXEC);
+	if (mem < 0 || pread(mem, &is, 1, at) != 1)
+		is = 0xee;
+	close(mem);
+	if (is != what)
+		fprintf(stderr, "# %#lx has %#x\n", at, is);
+	return is == what;
+}
+
+/* whether the process's page has been given back, without touching it */
+static bool is_absent(struct ev *e, unsigned long at)
+{
+	char path[64];
+	__u64 word = 0;
+	int map;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", e->t.pid);
+	map = open(path, O_RDONLY | O_CLOEXEC);
+	if (map < 0 || pread(map, &word, 8, at / PAGE * 8) != 8)
+		word = 1ULL << 63;
+	close(map);
+	return !(word >> 63);
+}
+
+static bool pageout(struct ev *e, unsigned long from, unsigned long to)
+{
+	drain_lru();
+	return !target_madvise(e, from, to, MADV_PAGEOUT);
+}
+
+/*
+ * MADV_FREE leaves an entry that is clean and may be written, and reclaim drops the
+ * page if it is clean, too. The page beside it, which nobody has written to, shows
+ * that reclaim came by.
+ */
+TEST_F(trouble, a_write_after_MADV_FREE_stays)
+{
+	struct ev *e = &self->e;
+	unsigned long written = e->from, left = e->from + PAGE;
+	unsigned char new = NEW;
+
+	e->same = true;
+	ASSERT_EQ(0, ev_fill(e, OLD));
+	drain_lru();
+	ASSERT_EQ(0, target_madvise(e, e->from, e->from + 2 * PAGE, MADV_FREE));
+	ASSERT_EQ(0, mirror_fault(e, written, written + PAGE,
+				  MMUN_TEST_FAULT_WRITE));
+	ASSERT_EQ(0, mirror_write(e, written, &new, 1));
+	ASSERT_TRUE(WAIT_FOR(pageout(e, e->from, e->from + 2 * PAGE) &&
+			     is_absent(e, left), DEADLINE_MS));
+	EXPECT_TRUE(page_is(e, left, 0));
+	EXPECT_TRUE(page_is(e, written, NEW));
+	EXPECT_EQ(0, mirror_check(e));
+}
+
+/*
+ * A page that was read in from the swap is clean, and so is its entry, which on
+ * some kernels may be written. What is written then goes to the swap again.
+ */
+TEST_F(trouble, a_write_after_swap_in_stays)
+{
+	struct ev *e = &self->e;
+	unsigned char new = NEW;
+	unsigned long at = e->from;
+
+	if (need_swap(e))
+		SKIP(return, "%s", need_swap(e));
+	ASSERT_EQ(0, ev_swapon(e));
+	e->same = true;
+	ASSERT_EQ(0, ev_fill(e, OLD));
+	ASSERT_TRUE(WAIT_FOR(pageout(e, e->from, e->to) &&
+			     is_swapped(e->t.pid, at), DEADLINE_MS));
+	ASSERT_TRUE(page_is(e, at, OLD));
+	ASSERT_EQ(0, mirror_fault(e, at, at + PAGE, MMUN_TEST_FAULT_WRITE));
+	ASSERT_EQ(0, mirror_write(e, at, &new, 1));
+	ASSERT_TRUE(WAIT_FOR(pageout(e, e->from, e->to) &&
+			     is_swapped(e->t.pid, at), DEADLINE_MS));
+	EXPECT_TRUE(page_is(e, at, NEW));
+	EXPECT_EQ(0, mirror_check(e));
+}
+
 static int mirror_knobs(struct ev *e, __u32 fill_ms, __u32 tear_ms)
 {
 	struct mmun_test_knobs k = {
