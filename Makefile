@@ -111,7 +111,7 @@ help:
 	@echo '  make mutants     do the suites catch small faults in the core (MUTANTS="012 03")?'
 	@echo '  make guest       the suites in the guest only (TESTS=t_list,t_get,...)'
 	@echo '  make events      print which events were heard on which kernel, last time'
-	@echo '  make bench       print what registration costs'
+	@echo '  make bench       what registration and a mirror cost, beside the kernel's core'
 	@echo '  make lint        sparse, W=1, checkpatch and shellcheck only'
 	@echo '  make selftest    test the runner itself'
 	@echo

@@ -6,9 +6,9 @@
 
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
-# build_tree V [demo|quick]: copy, then modules and programs, with every warning;
-# demo and quick do without warnings, and a demo without tests. Leaves
-# build/V/{src,root,log}; 1 if something did not compile.
+# build_tree V [demo|quick|bench]: copy, then modules and programs, with every warning;
+# the others do without warnings, a demo without tests, and a benchmark without gcov.
+# Leaves build/V/{src,root,log}; 1 if something did not compile.
 build_tree() {
 	local dir=$CACHE/build/$1 t name make failed=0
 	local src=$dir/src root=$dir/root
@@ -27,8 +27,9 @@ build_tree() {
 	case $1 in
 	*-*) make+=(MMUN_KUNIT=m) ;;
 	esac
-	case $1 in
-	*-gcov) make+=(MMUN_GCOV=y) ;;
+	case $1/${2:-} in
+	*/bench) ;;
+	*-gcov/*) make+=(MMUN_GCOV=y) ;;
 	esac
 	[ -n "${2:-}" ] || make+=(W=1 C=2 CHECK=sparse)
 	if ! "${make[@]}" modules >"$dir/log" 2>&1; then
@@ -131,7 +132,7 @@ prepare() {
 	fetch_busybox
 }
 
-# build_or_show V [demo|quick]: build and pack; say what failed. A program that
+# build_or_show V [demo|quick|bench]: build and pack; say what failed. A program that
 # does not compile fails the build, and the guest still runs the others.
 build_or_show() {
 	local code=0
