@@ -11,6 +11,8 @@
 #define THREADS	4
 /* long enough for another task to be seen inside the same wait */
 #define SLOW_MS	400
+/* longer than another task needs, also on a busy machine, to change what is filled */
+#define FILL_MS	3000
 #define MANY	16UL
 
 FIXTURE(trouble)
@@ -345,7 +347,7 @@ TEST_F(trouble, killed_while_the_mirror_is_filled)
 	struct mmun_test_stats before, s;
 
 	ASSERT_EQ(0, target_madvise(e, e->from, e->to, MADV_DONTNEED));
-	ASSERT_EQ(0, mirror_knobs(e, SLOW_MS, 0));
+	ASSERT_EQ(0, mirror_knobs(e, FILL_MS, 0));
 	ASSERT_EQ(0, get_stats(e->fd, e->mirror, &before));
 	f = (struct mmun_test_fault){
 		.size = sizeof(f), .id = e->mirror,
@@ -376,7 +378,7 @@ TEST_F(trouble, unmapped_while_the_mirror_is_filled)
 	struct mmun_test_stats before, s;
 
 	ASSERT_EQ(0, target_madvise(e, e->from, e->to, MADV_DONTNEED));
-	ASSERT_EQ(0, mirror_knobs(e, SLOW_MS, 0));
+	ASSERT_EQ(0, mirror_knobs(e, FILL_MS, 0));
 	ASSERT_EQ(0, get_stats(e->fd, e->mirror, &before));
 	f = (struct mmun_test_fault){
 		.size = sizeof(f), .id = e->mirror,
@@ -613,26 +615,30 @@ static long target_wp_async(unsigned long addr, unsigned long len,
 }
 
 /* 0, or what is wrong: the first subscriptions of a mm in the middle of ranges */
+static int come_and_go(struct ev *e)
+{
+	__u32 list, get, interval;
+
+	EV_TRY(attach_list(e->fd, e->t.pid, &list));
+	EV_TRY(attach_get(e->fd, e->t.pid, &get));
+	EV_TRY(attach_interval(e->fd, e->t.pid, e->from, PAGE, &interval));
+	EV_TRY(detach(e->fd, list));
+	EV_TRY(detach(e->fd, interval));
+	EV_TRY(detach_how(e->fd, get, MMUN_TEST_PUT));
+	/* so that there is something to protect */
+	EV_TRY(target_op(&e->t, OP_WRITE, 0, { e->from, e->to - e->from }));
+	log_drain(&e->log);
+	e->log.n = 0;
+	return 0;
+}
+
 static int attach_and_detach(struct ev *e, struct storm *s)
 {
 	int until = now_ms() + 4000, n, ret;
-	__u32 list, get, interval;
 
-	ret = -pthread_create(&s->thread, NULL, storm_main, s);
-	for (n = 0; !ret && n < 150 && now_ms() < until; n++) {
-		EV_TRY(attach_list(e->fd, e->t.pid, &list));
-		EV_TRY(attach_get(e->fd, e->t.pid, &get));
-		EV_TRY(attach_interval(e->fd, e->t.pid, e->from, PAGE,
-				       &interval));
-		EV_TRY(detach(e->fd, list));
-		EV_TRY(detach(e->fd, interval));
-		EV_TRY(detach_how(e->fd, get, MMUN_TEST_PUT));
-		/* so that there is something to protect */
-		EV_TRY(target_op(&e->t, OP_WRITE, 0,
-				 { e->from, e->to - e->from }));
-		log_drain(&e->log);
-		e->log.n = 0;
-	}
+	EV_TRY(-pthread_create(&s->thread, NULL, storm_main, s));
+	for (n = 0, ret = 0; !ret && n < 150 && now_ms() < until; n++)
+		ret = come_and_go(e);
 	__atomic_store_n(&s->stop, 1, __ATOMIC_RELAXED);
 	pthread_join(s->thread, NULL);
 	if (s->ret)
