@@ -421,24 +421,19 @@ static const char *need_compaction(struct ev *e)
 
 /*
  * It moves pages from the low end of a zone to what is free at its high end, but
- * not into blocks that are free as a whole. So of much memory, all of one node, the
- * lowest pages become the area's, and of the rest every other page is given back.
+ * not into blocks that are free as a whole, and ends where the two meet. So of much
+ * memory, all of one node, the lowest pages become the area's, and the rest is given
+ * back but for a page here and there: more room than all that can move below the
+ * area, which is first and foremost the files of the guest.
  */
-#define MUCH	(64UL << 20)
-
-static unsigned long pfn_of(int pagemap, unsigned long addr)
-{
-	__u64 word = 0;
-
-	if (pread(pagemap, &word, 8, addr / PAGE * 8) != 8)
-		return 0;
-	return word & ((1ULL << 55) - 1);
-}
+#define MUCH	(128UL << 20)
+#define KEPT	64		/* one page of so many */
 
 static long target_lowest(unsigned long area, unsigned long much,
 			  unsigned long c, unsigned long d)
 {
-	unsigned long pfn, at, low[PAGES] = { 0 }, low_at[PAGES];
+	unsigned long pfn, at, n, low[PAGES] = { 0 }, low_at[PAGES];
+	static __u64 words[512];
 	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	cpu_set_t cpus;
 	unsigned int i;
@@ -454,8 +449,11 @@ static long target_lowest(unsigned long area, unsigned long much,
 		return -errno;
 	madvise(p, much, MADV_NOHUGEPAGE);
 	target_touch((unsigned long)p, much, true);
-	for (at = (unsigned long)p; at < (unsigned long)p + much; at += PAGE) {
-		pfn = pfn_of(pagemap, at);
+	for (at = (unsigned long)p, n = 0; at < (unsigned long)p + much; at += PAGE, n++) {
+		if (!(n % 512) && pread(pagemap, words, sizeof(words), at / PAGE * 8) !=
+				  sizeof(words))
+			return -EIO;
+		pfn = words[n % 512] & ((1ULL << 55) - 1);
 		/* in the order of their numbers, the highest last */
 		for (i = PAGES; i > 0; i--) {
 			if (low[i - 1] && low[i - 1] < pfn)
@@ -477,8 +475,8 @@ static long target_lowest(unsigned long area, unsigned long much,
 				      area + i * PAGE) == MAP_FAILED)
 			return -EFAULT;
 	}
-	for (at = (unsigned long)p; at < (unsigned long)p + much; at += 2 * PAGE)
-		madvise((void *)at, PAGE, MADV_DONTNEED);
+	for (at = (unsigned long)p; at < (unsigned long)p + much; at += KEPT * PAGE)
+		madvise((void *)at, (KEPT - 1) * PAGE, MADV_DONTNEED);
 	return 0;
 }
 
