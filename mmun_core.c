@@ -332,6 +332,7 @@ static void tell_owed_ends(struct mmun_subscriptions *subs,
 		.flags = MMUN_NOTIFIER_RANGE_BLOCKABLE,
 		.event = MMUN_NOTIFY_CLEAR,
 	};
+	unsigned long left = owed;
 	struct mmun_walk walk;
 	unsigned int slot;
 
@@ -339,7 +340,7 @@ static void tell_owed_ends(struct mmun_subscriptions *subs,
 		return;
 
 	mmun_walk_enter(&walk);
-	for_each_set_bit(slot, &owed, BITS_PER_LONG)
+	mmun_for_each_slot(slot, left)
 		if (take_heard(subs, mn, slot))
 			call_end(mn, &subs->slots[slot].range);
 	/* What a range without a slot was is not known here. */
@@ -547,6 +548,7 @@ static struct mmun_notifier *link_notifier(struct mmun_notifier *mn,
 	unsigned int needs = needs_of(mn->ops);
 	struct mmun_notifier *linked = NULL;
 	struct mmun_subscriptions *subs;
+	bool left = false;
 
 	subs = mmun_subscriptions_join(mm, needs, mmap_locked);
 	if (IS_ERR(subs))
@@ -570,7 +572,7 @@ static struct mmun_notifier *link_notifier(struct mmun_notifier *mn,
 	if (!linked && subs->closed)
 		linked = ERR_PTR(-ESRCH);
 	if (linked) {
-		mmun_subscriptions_leave(subs, needs);
+		left = mmun_subscriptions_leave(subs, needs);
 	} else {
 		mmgrab(mm);
 		hlist_add_head_rcu(&mn->hlist, &subs->list);
@@ -586,6 +588,8 @@ static struct mmun_notifier *link_notifier(struct mmun_notifier *mn,
 	}
 	mmun_unlock(subs);
 
+	if (left)
+		mmun_subscriptions_put(subs);
 	if (linked != mn)
 		mmun_subscriptions_put(subs);
 	return linked;
@@ -767,7 +771,9 @@ static u64 unlink_notifier(struct mmun_subscriptions *subs,
 						 hlist)->unlinked)
 			walk->next = walk->next->next;
 	}
-	mmun_subscriptions_leave(subs, needs_of(mn->ops));
+	/* Not the last reference: mn has its own. */
+	if (mmun_subscriptions_leave(subs, needs_of(mn->ops)))
+		refcount_dec(&subs->refs);
 	return subs->walk_gen;
 }
 

@@ -37,10 +37,11 @@
  * Lifetimes.
  *
  * - struct mmun_subscriptions: counted in refs. The bridge to the kernel holds
- *   one until it is detached, each queued work one, each subscriber one until
- *   it has left. A walk needs none: the bridge cannot go while it calls.
- *   Freed after an RCU grace period, because the look-up by mm walks the table
- *   under RCU.
+ *   one until it is detached, each queued work one, all subscribers together one
+ *   while users is not zero, and each list subscriber one more until it needs the
+ *   state no longer. A walk needs none: the bridge cannot go while it calls. Freed
+ *   after an RCU grace period, because the look-up by mm walks the table under
+ *   RCU, and whoever holds subs->lock is an RCU reader.
  * - users counts subscribers. When it falls to zero the bridge is detached by
  *   a worker at once: a mm without subscribers costs nothing, and a driver that
  *   leaves does not wait for the kernel's grace period.
@@ -95,6 +96,8 @@ struct mmun_subscriptions {
 	unsigned long provisional;	/* ... unless somebody refused it */
 	unsigned long ending;		/* not active, ends are being told */
 	unsigned int overflow;		/* active ranges that found no slot */
+	/* all active ranges; read without the lock, see mmun_itree.c */
+	unsigned int invalidating;
 	unsigned int nr_slots;
 	struct mmun_slot *slots;
 
@@ -172,7 +175,12 @@ void mmun_core_exit(void);
 
 /* mmun_itree.c */
 void mmun_might_wait(void);
+struct mmun_interval_notifier *
+mmun_itree_first(struct mmun_subscriptions *subs,
+		 const struct mmun_notifier_range *range)
+	__must_hold(&subs->lock);
 int mmun_itree_start(struct mmun_subscriptions *subs,
+		     struct mmun_interval_notifier *sub,
 		     const struct mmun_notifier_range *range,
 		     unsigned long cur_seq);
 
@@ -192,11 +200,17 @@ mmun_range_last(const struct mmun_notifier_range *range)
 	return range->end == ULONG_MAX ? ULONG_MAX : range->end - 1;
 }
 
+/* The slots of a mask, which it uses up. */
+#define mmun_for_each_slot(slot, mask) \
+	for (; (mask) && ((slot) = __ffs(mask), true); (mask) &= (mask) - 1)
+
 int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
-		     const struct mmun_notifier_range *range);
+		     const struct mmun_notifier_range *range)
+	__releases(&subs->lock);
 void mmun_range_confirm(struct mmun_subscriptions *subs, const void *key);
-void mmun_range_end(struct mmun_subscriptions *subs, const void *key,
-		    const struct mmun_notifier_range *range);
+bool mmun_range_end(struct mmun_subscriptions *subs, const void *key);
+void mmun_range_end_counted(struct mmun_subscriptions *subs,
+			    const struct mmun_notifier_range *range);
 unsigned long mmun_range_orphan(struct mmun_subscriptions *subs);
 void mmun_range_settle(struct mmun_subscriptions *subs, unsigned long orphans);
 void mmun_range_release(struct mmun_subscriptions *subs);
@@ -214,11 +228,14 @@ bool mmun_range_overlaps(struct mmun_subscriptions *subs, unsigned long mask,
 #define MMUN_NEED_YOUNG	BIT(0)
 #define MMUN_NEED_TLB	BIT(1)
 
+struct mmun_subscriptions *mmun_subscriptions_peek(struct mm_struct *mm);
 struct mmun_subscriptions *mmun_subscriptions_find(struct mm_struct *mm);
+bool mmun_subscriptions_add_user(struct mmun_subscriptions *subs)
+	__must_hold(&subs->lock);
 struct mmun_subscriptions *mmun_subscriptions_join(struct mm_struct *mm,
 						   unsigned int needs,
 						   bool mmap_locked);
-void mmun_subscriptions_leave(struct mmun_subscriptions *subs,
+bool mmun_subscriptions_leave(struct mmun_subscriptions *subs,
 			      unsigned int needs) __must_hold(&subs->lock);
 void mmun_subscriptions_put(struct mmun_subscriptions *subs);
 

@@ -11,22 +11,38 @@
  *
  *   invalidation                        reader
  *   ------------                        ------
- *   [A] enters the table of ranges      [C] no overlapping range in the table?
- *       (subs->lock)                        take seq (subs->lock)
- *   [B] ops->invalidate:                [D] reads page tables
- *         driver lock
- *         set_seq(cur_seq)              [E] driver lock
- *         drop mirror entries               read_retry: seq unchanged?
- *         driver unlock                     fill the mirror
- *   [F] page tables change                  driver unlock
- *   [G] leaves the table (subs->lock)
+ *   [A] enters the table of ranges      [C] takes seq (acquire)
+ *       invalidating++                  [D] invalidating == 0? (acquire)
+ *   [B] ops->invalidate:                    else under subs->lock: waits while
+ *         driver lock                       a range of the table overlaps, and
+ *         set_seq(cur_seq) (release)        takes seq then
+ *         drop mirror entries           [E] reads page tables
+ *         driver unlock                 [H] driver lock
+ *   [F] page tables change                  read_retry: seq unchanged?
+ *   [G] leaves the table                    fill the mirror
+ *       invalidating-- (release)            driver unlock
  *
- * If C comes before A, then B is still to come. If B comes before E, E sees
- * another number and retries; if after, B drops what E filled. F is after B
- * either way. If C comes after A, it waits for G, and D reads what F made.
- * Barriers: A, C and G are critical sections of one lock, B and E of another;
- * B is before F, and D between C and E, in program order of one task, and the
- * page table locks order D against F. Nothing else is needed.
+ * B and H are critical sections of one lock. If B comes before H and C did not
+ * read what B stored, H sees another number and retries. If H comes before B, B
+ * drops what H filled. So what is left is that C reads what B stored, or what a
+ * later invalidation stored in its B. Then D does not read a value from before A,
+ * and what it finds tells whether it has to wait for G, and E reads what F made:
+ *
+ * - C to A. B's store is a release, after A in program order, and C an acquire
+ *   before D. If it was a later B that C read, that one had the driver lock after
+ *   ours, so A comes before its release, too (which is cumulative). A plain store
+ *   in B, or D before C, could give the reader the new number with the old count:
+ *   it would read page tables before F, and H would find no collision. x86 keeps
+ *   the order of the stores by itself, and of the loads; on arm64 a plain load in
+ *   C could be satisfied after D.
+ * - G to E. G is a release after F, and D an acquire before E. (F and E also take
+ *   page table locks. They alone would not do: E could be before F.)
+ *
+ * An interval that is inserted between A and B has an older number, and B may not
+ * come to it. But its insertion took subs->lock after A, so D sees the count.
+ *
+ * The count is of all ranges of the mm: which of them overlap is asked under
+ * subs->lock, where A and G happen, so that there C and D are one step.
  *
  * Whether an interval is being invalidated is read off the table of ranges, not
  * stored in the interval. So a reader waits for the ranges that overlap it, not
@@ -68,10 +84,13 @@ void mmun_might_wait(void)
 	lock_map_release(&mmun_range_start_map);
 }
 
-/* The first interval from @node on that is not being removed. */
+/*
+ * The first interval from @node on that is not being removed. It is running from
+ * now on, and so stays in the tree.
+ */
 static struct mmun_interval_notifier *
-first_live(struct interval_tree_node *node,
-	   const struct mmun_notifier_range *range)
+run_first_live(struct interval_tree_node *node,
+	       const struct mmun_notifier_range *range)
 {
 	struct mmun_interval_notifier *sub;
 
@@ -79,8 +98,10 @@ first_live(struct interval_tree_node *node,
 						    mmun_range_last(range))) {
 		sub = container_of(node, struct mmun_interval_notifier,
 				   interval_tree);
-		if (!sub->removing)
+		if (!sub->removing) {
+			sub->running++;
 			return sub;
+		}
 	}
 	return NULL;
 }
@@ -171,53 +192,65 @@ static void second_passes(struct mmun_subscriptions *subs,
 }
 
 /**
+ * mmun_itree_first - the first interval that a range overlaps
+ * @subs: the mm
+ * @range: the range
+ *
+ * Return: for mmun_itree_start(), which must follow; NULL if there is none.
+ */
+struct mmun_interval_notifier *
+mmun_itree_first(struct mmun_subscriptions *subs,
+		 const struct mmun_notifier_range *range)
+{
+	/* An empty range would match an interval that spans its start. */
+	if (range->start >= range->end)
+		return NULL;
+	return run_first_live(interval_tree_iter_first(&subs->itree,
+						       range->start,
+						       mmun_range_last(range)),
+			      range);
+}
+
+/**
  * mmun_itree_start - tell the intervals that a range begins
  * @subs: the mm
+ * @sub: what mmun_itree_first() returned
  * @range: the range; in the table of ranges already, unless it is the release
  * @cur_seq: its number
  *
  * Both passes are over when this returns, also if an interval has refused.
  *
- * Context: inside a walk. Sleeps if the range is blockable and a callback does.
+ * Context: sleeps if the range is blockable and a callback does.
  *
  * Return: 0 or -EAGAIN.
  */
 int mmun_itree_start(struct mmun_subscriptions *subs,
+		     struct mmun_interval_notifier *sub,
 		     const struct mmun_notifier_range *range,
 		     unsigned long cur_seq)
 {
 	struct finishes finishes = { .end = &finishes.first };
-	struct mmun_interval_notifier *sub, *next;
+	struct mmun_interval_notifier *next;
 	struct llist_node **end;
-	int ret = 0;
+	int ret;
 
-	/* An empty range would match an interval that spans its start. */
-	if (range->start >= range->end)
-		return 0;
-
-	mmun_lock(subs);
-	sub = first_live(interval_tree_iter_first(&subs->itree, range->start,
-						  mmun_range_last(range)),
-			 range);
-	while (sub && !ret) {
-		sub->running++;
-		mmun_unlock(subs);
-
+	do {
 		end = finishes.end;
 		ret = first_pass(sub, range, cur_seq, &finishes);
 
 		mmun_lock(subs);
-		/* It was running, so it is still in the tree. */
-		next = first_live(interval_tree_iter_next(&sub->interval_tree,
-							  range->start,
-							  mmun_range_last(range)),
-				  range);
+		next = NULL;
+		if (!ret)
+			next = run_first_live(interval_tree_iter_next(&sub->interval_tree,
+								      range->start,
+								      mmun_range_last(range)),
+					      range);
 		/* Else it goes on running, until its second pass is over. */
 		if (finishes.end == end)
 			done(subs, sub);
+		mmun_unlock(subs);
 		sub = next;
-	}
-	mmun_unlock(subs);
+	} while (sub);
 
 	second_passes(subs, range, finishes.first);
 	return ret;
@@ -262,7 +295,12 @@ mmun_interval_read_begin(struct mmun_interval_notifier *interval_sub)
 	bool waited = false;
 	unsigned long seq;
 
-	mmun_might_wait();
+	/* On a kernel without the checks it may as well not be asked. */
+	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) || IS_ENABLED(CONFIG_LOCKDEP))
+		mmun_might_wait();
+	seq = smp_load_acquire(&interval_sub->invalidate_seq);	/* [C] */
+	if (likely(!smp_load_acquire(&subs->invalidating)))	/* [D] */
+		return seq;
 
 	mmun_lock(subs);
 	for (;;) {
@@ -295,50 +333,86 @@ static bool ops_complete(const struct mmun_interval_notifier_ops *ops)
 	return ops->invalidate;
 }
 
+static void link_interval(struct mmun_interval_notifier *sub,
+			  struct mmun_subscriptions *subs)
+	__must_hold(&subs->lock)
+{
+	mmgrab(sub->mm);
+	sub->subs = subs;
+	/* Given out before, so no later range will have this number. */
+	sub->invalidate_seq = subs->invalidate_seq;
+	interval_tree_insert(&sub->interval_tree, &subs->itree);
+}
+
+/*
+ * To a mm that has subscribers. A mm without users that is not closed yet has its
+ * release still to come, which takes subs->lock after us: it will find us. But
+ * that is not to be relied upon by who was too late.
+ */
+static bool insert_quickly(struct mmun_interval_notifier *sub)
+{
+	struct mmun_subscriptions *subs;
+	bool joined = false;
+
+	preempt_disable();
+	subs = mmun_subscriptions_peek(sub->mm);
+	if (subs) {
+		mmun_lock(subs);
+		if (atomic_read(&sub->mm->mm_users) &&
+		    mmun_subscriptions_add_user(subs)) {
+			link_interval(sub, subs);
+			joined = true;
+		}
+		mmun_unlock(subs);
+	}
+	preempt_enable();
+	return joined;
+}
+
+static int insert_slowly(struct mmun_interval_notifier *sub, bool mmap_locked)
+{
+	struct mmun_subscriptions *subs;
+	bool closed, left = false;
+
+	subs = mmun_subscriptions_join(sub->mm, 0, mmap_locked);
+	if (IS_ERR(subs))
+		return PTR_ERR(subs);
+
+	mmun_lock(subs);
+	/* Only if the caller let mm_users go to zero in the middle. */
+	closed = subs->closed;
+	if (closed)
+		left = mmun_subscriptions_leave(subs, 0);
+	else
+		link_interval(sub, subs);
+	mmun_unlock(subs);
+
+	if (left)
+		mmun_subscriptions_put(subs);
+	mmun_subscriptions_put(subs);
+	return closed ? -ESRCH : 0;
+}
+
 static int insert(struct mmun_interval_notifier *sub, struct mm_struct *mm,
 		  unsigned long start, unsigned long length,
 		  const struct mmun_interval_notifier_ops *ops,
 		  bool mmap_locked)
 {
-	struct mmun_subscriptions *subs;
 	unsigned long last;
-	bool closed;
 
 	if (!length || check_add_overflow(start, length - 1, &last))
 		return -EOVERFLOW;
 	if (!ops_complete(ops))
 		return -EINVAL;
 
-	subs = mmun_subscriptions_join(mm, 0, mmap_locked);
-	if (IS_ERR(subs))
-		return PTR_ERR(subs);
-
 	sub->interval_tree.start = start;
 	sub->interval_tree.last = last;
 	sub->ops = ops;
 	sub->mm = mm;
-	sub->subs = subs;
 	sub->running = 0;
 	sub->removing = false;
 
-	mmun_lock(subs);
-	/* Only if the caller let mm_users go to zero in the middle. */
-	closed = subs->closed;
-	if (closed) {
-		mmun_subscriptions_leave(subs, 0);
-	} else {
-		mmgrab(mm);
-		/* Given out before, so no later range will have this number. */
-		sub->invalidate_seq = subs->invalidate_seq;
-		interval_tree_insert(&sub->interval_tree, &subs->itree);
-	}
-	mmun_unlock(subs);
-
-	if (closed) {
-		mmun_subscriptions_put(subs);
-		return -ESRCH;
-	}
-	return 0;
+	return insert_quickly(sub) ? 0 : insert_slowly(sub, mmap_locked);
 }
 
 /**
@@ -420,6 +494,7 @@ void mmun_interval_notifier_remove(struct mmun_interval_notifier *interval_sub)
 {
 	struct mmun_subscriptions *subs = interval_sub->subs;
 	struct mm_struct *mm = interval_sub->mm;
+	bool left;
 
 	mmun_might_wait();
 
@@ -428,10 +503,11 @@ void mmun_interval_notifier_remove(struct mmun_interval_notifier *interval_sub)
 	interval_sub->removing = true;
 	mmun_wait(subs, !interval_sub->running);
 	interval_tree_remove(&interval_sub->interval_tree, &subs->itree);
-	mmun_subscriptions_leave(subs, 0);
+	left = mmun_subscriptions_leave(subs, 0);
 	mmun_unlock(subs);
 
-	mmun_subscriptions_put(subs);
+	if (left)
+		mmun_subscriptions_put(subs);
 	mmdrop(mm);
 }
 EXPORT_SYMBOL_GPL(mmun_interval_notifier_remove);

@@ -82,13 +82,14 @@ void mmun_wake(struct mmun_subscriptions *subs)
 		wake_up_process(waiter->task);
 }
 
-static int find_slot(struct mmun_subscriptions *subs, const void *key)
+/* Which of the slots in @mask has this key? */
+static int find_slot(struct mmun_subscriptions *subs, unsigned long mask,
+		     const void *key)
 	__must_hold(&subs->lock)
 {
-	unsigned long busy = subs->busy;
 	unsigned int slot;
 
-	for_each_set_bit(slot, &busy, BITS_PER_LONG)
+	mmun_for_each_slot(slot, mask)
 		if (subs->slots[slot].key == key)
 			return slot;
 	return MMUN_NO_SLOT;
@@ -98,8 +99,11 @@ static int take_slot(struct mmun_subscriptions *subs, const void *key,
 		     const struct mmun_notifier_range *range, unsigned long seq)
 	__must_hold(&subs->lock)
 {
-	unsigned int slot = find_first_zero_bit(&subs->busy, BITS_PER_LONG);
+	unsigned int slot;
 
+	if (subs->busy == ULONG_MAX)
+		return MMUN_NO_SLOT;
+	slot = ffz(subs->busy);
 	if (slot >= subs->nr_slots)
 		return MMUN_NO_SLOT;
 
@@ -113,16 +117,35 @@ static int take_slot(struct mmun_subscriptions *subs, const void *key,
 	return slot;
 }
 
+/* One more range counts as invalidating: [A] in mmun_itree.c. */
+static void begin_invalidating(struct mmun_subscriptions *subs)
+	__must_hold(&subs->lock)
+{
+	/* The stores of mmun_interval_set_seq() are later, and releases. */
+	WRITE_ONCE(subs->invalidating, subs->invalidating + 1);
+}
+
+/* [G] in mmun_itree.c */
+static void end_invalidating(struct mmun_subscriptions *subs, unsigned int n)
+	__must_hold(&subs->lock)
+{
+	smp_store_release(&subs->invalidating, subs->invalidating - n);
+}
+
 /* The range is over for the intervals; list subscribers may still be told. */
 static void end_slots(struct mmun_subscriptions *subs, unsigned long mask)
 	__must_hold(&subs->lock)
 {
-	unsigned int slot;
+	unsigned long left = mask;
+	unsigned int slot, n = 0;
 
-	for_each_set_bit(slot, &mask, BITS_PER_LONG)
+	mmun_for_each_slot(slot, left) {
 		subs->slots[slot].key = NULL;
+		n++;
+	}
 	subs->active &= ~mask;
 	subs->provisional &= ~mask;
+	end_invalidating(subs, n);
 	mmun_wake(subs);
 }
 
@@ -141,7 +164,7 @@ static void free_unused(struct mmun_subscriptions *subs, unsigned long mask)
 	unsigned int slot;
 
 	mask &= ~(subs->active | subs->ending);
-	for_each_set_bit(slot, &mask, BITS_PER_LONG)
+	mmun_for_each_slot(slot, mask)
 		if (!subs->slots[slot].pins)
 			subs->busy &= ~BIT(slot);
 }
@@ -157,15 +180,16 @@ void mmun_range_pin(struct mmun_subscriptions *subs, unsigned long mask)
 {
 	unsigned int slot;
 
-	for_each_set_bit(slot, &mask, BITS_PER_LONG)
+	mmun_for_each_slot(slot, mask)
 		subs->slots[slot].pins++;
 }
 
 void mmun_range_unpin(struct mmun_subscriptions *subs, unsigned long mask)
 {
+	unsigned long left = mask;
 	unsigned int slot;
 
-	for_each_set_bit(slot, &mask, BITS_PER_LONG)
+	mmun_for_each_slot(slot, left)
 		subs->slots[slot].pins--;
 	free_unused(subs, mask);
 }
@@ -176,7 +200,7 @@ bool mmun_range_before(struct mmun_subscriptions *subs, unsigned long mask,
 {
 	unsigned int slot;
 
-	for_each_set_bit(slot, &mask, BITS_PER_LONG)
+	mmun_for_each_slot(slot, mask)
 		if ((long)(subs->slots[slot].seq - seq) <= 0)
 			return true;
 	return false;
@@ -191,7 +215,7 @@ bool mmun_range_overlaps(struct mmun_subscriptions *subs, unsigned long mask,
 {
 	unsigned int slot;
 
-	for_each_set_bit(slot, &mask, BITS_PER_LONG) {
+	mmun_for_each_slot(slot, mask) {
 		const struct mmun_notifier_range *range =
 			&subs->slots[slot].range;
 
@@ -202,13 +226,31 @@ bool mmun_range_overlaps(struct mmun_subscriptions *subs, unsigned long mask,
 	return false;
 }
 
+/*
+ * A key that is still here: its range was refused behind our back, the task went
+ * on, and the object's place on its stack is used again.
+ */
+static void settle_stale(struct mmun_subscriptions *subs, const void *key)
+	__must_hold(&subs->lock)
+{
+	int slot = find_slot(subs, subs->active, key);
+
+	if (slot == MMUN_NO_SLOT)
+		return;
+	retire_slots(subs, BIT(slot));
+	mmun_unlock(subs);
+	mmun_range_settle(subs, BIT(slot));
+	mmun_lock(subs);
+}
+
 /**
  * mmun_range_start - a range begins
  * @subs: the mm
  * @key: the same at the range's end, unique while it is in flight
  * @range: what begins
  *
- * Context: sleeps if, and only if, the range is blockable.
+ * Context: subs->lock is held, and not any more at the return. Sleeps if, and only
+ * if, the range is blockable.
  *
  * Return: 0, and a confirmation (if not blockable) and an end will follow, or
  * nothing if somebody else refuses; -EAGAIN if a subscriber refused: everybody
@@ -218,27 +260,17 @@ int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
 		     const struct mmun_notifier_range *range)
 {
 	const struct mmun_notifier_range *told = range;
+	struct mmun_interval_notifier *first;
 	struct mmun_walk walk;
 	unsigned long cur_seq;
-	int slot, ret;
+	int slot, ret = 0;
+	bool listed;
 
 	mmun_walk_enter(&walk);
-	mmun_lock(subs);
-	/*
-	 * A key that is still here: its range was refused behind our back, the
-	 * task went on, and the object's place on its stack is used again.
-	 */
-	slot = find_slot(subs, key);
-	if (slot != MMUN_NO_SLOT) {
-		retire_slots(subs, BIT(slot));
-		mmun_unlock(subs);
-		mmun_range_settle(subs, BIT(slot));
-		mmun_lock(subs);
-	}
-	if (subs->closed) {
-		ret = 0;
+	if (subs->active)
+		settle_stale(subs, key);
+	if (subs->closed)
 		goto out_unlock;
-	}
 
 	/* Even numbers are never given out: see mmun_interval_read_begin(). */
 	subs->invalidate_seq += 2;
@@ -252,24 +284,35 @@ int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
 		ret = -EAGAIN;
 		goto out_unlock;
 	}
-	mmun_walk_begin(subs, &walk);
+	begin_invalidating(subs);
+
+	first = mmun_itree_first(subs, told);
+	/* Who joins from here on is younger than the range, and not told. */
+	listed = !hlist_empty(&subs->list);
+	if (listed)
+		mmun_walk_begin(subs, &walk);
 	mmun_unlock(subs);
 
 	lock_map_acquire(&mmun_range_start_map);
-	ret = mmun_itree_start(subs, told, cur_seq);
-	if (!ret)
+	if (first)
+		ret = mmun_itree_start(subs, first, told, cur_seq);
+	if (!ret && listed)
 		ret = mmun_list_start(subs, &walk, told, slot);
 	lock_map_release(&mmun_range_start_map);
 
+	if (!ret && !listed)
+		goto out;
 	mmun_lock(subs);
 	/* Only a range that may not block is refused, and that has a slot. */
 	if (ret) {
 		end_slots(subs, BIT(slot));
 		free_slots(subs, BIT(slot));
 	}
-	mmun_walk_end(subs, &walk);
+	if (listed)
+		mmun_walk_end(subs, &walk);
 out_unlock:
 	mmun_unlock(subs);
+out:
 	mmun_walk_leave(&walk);
 	return ret;
 }
@@ -286,52 +329,85 @@ void mmun_range_confirm(struct mmun_subscriptions *subs, const void *key)
 	int slot;
 
 	mmun_lock(subs);
-	slot = find_slot(subs, key);
+	slot = find_slot(subs, subs->provisional, key);
 	if (slot != MMUN_NO_SLOT)
 		subs->provisional &= ~BIT(slot);
 	mmun_unlock(subs);
+}
+
+/* Tell the list subscribers, if there are any, that a range is over. */
+static void tell_ends(struct mmun_subscriptions *subs,
+		      const struct mmun_notifier_range *range, int slot)
+	__must_hold(&subs->lock)
+{
+	struct mmun_walk walk;
+
+	if (hlist_empty(&subs->list))
+		return;
+	mmun_walk_begin(subs, &walk);
+	mmun_unlock(subs);
+	mmun_list_end(subs, &walk, range, slot);
+	mmun_lock(subs);
+	mmun_walk_end(subs, &walk);
 }
 
 /**
  * mmun_range_end - a range is over
  * @subs: the mm
  * @key: what was given to mmun_range_start()
- * @range: the range, for the case that it had found no slot
- *
- * An end whose start was never heard is ignored: some kernels raised starts
- * without a lock that attaching excludes.
  *
  * Context: calls ends; does not sleep itself.
+ *
+ * Return: false if the range is not in the table: mmun_range_end_counted() is to
+ * be called.
  */
-void mmun_range_end(struct mmun_subscriptions *subs, const void *key,
-		    const struct mmun_notifier_range *range)
+bool mmun_range_end(struct mmun_subscriptions *subs, const void *key)
 {
 	struct mmun_walk walk;
 	int slot;
 
 	mmun_walk_enter(&walk);
 	mmun_lock(subs);
-	slot = find_slot(subs, key);
+	slot = find_slot(subs, subs->active, key);
 	if (slot != MMUN_NO_SLOT) {
-		range = &subs->slots[slot].range;
 		retire_slots(subs, BIT(slot));
-	} else if (!subs->overflow) {
-		goto out;
-	}
-
-	if (!hlist_empty(&subs->list)) {
-		mmun_walk_begin(subs, &walk);
-		mmun_unlock(subs);
-		mmun_list_end(subs, &walk, range, slot);
-		mmun_lock(subs);
-		mmun_walk_end(subs, &walk);
-	}
-	if (slot != MMUN_NO_SLOT)
+		tell_ends(subs, &subs->slots[slot].range, slot);
 		free_slots(subs, BIT(slot));
-	/* After the ends: until then no subscriber may join. */
-	else if (subs->overflow && !--subs->overflow)
-		mmun_wake(subs);
-out:
+	}
+	mmun_unlock(subs);
+	mmun_walk_leave(&walk);
+	return slot != MMUN_NO_SLOT;
+}
+
+/**
+ * mmun_range_end_counted - a range that had found no slot is over
+ * @subs: the mm
+ * @range: the range
+ *
+ * An end whose start was never heard is ignored: some kernels raised starts
+ * without a lock that attaching excludes.
+ *
+ * Context: as mmun_range_end().
+ */
+void mmun_range_end_counted(struct mmun_subscriptions *subs,
+			    const struct mmun_notifier_range *range)
+{
+	struct mmun_walk walk;
+
+	mmun_walk_enter(&walk);
+	mmun_lock(subs);
+	if (subs->overflow) {
+		tell_ends(subs, range, MMUN_NO_SLOT);
+		/*
+		 * After the ends: until then no subscriber may join. It was
+		 * closed meanwhile if there is none left.
+		 */
+		if (subs->overflow) {
+			subs->overflow--;
+			end_invalidating(subs, 1);
+			mmun_wake(subs);
+		}
+	}
 	mmun_unlock(subs);
 	mmun_walk_leave(&walk);
 }
@@ -365,11 +441,12 @@ unsigned long mmun_range_orphan(struct mmun_subscriptions *subs)
  */
 void mmun_range_settle(struct mmun_subscriptions *subs, unsigned long orphans)
 {
+	unsigned long left = orphans;
 	struct mmun_walk walk;
 	unsigned int slot;
 
 	mmun_walk_enter(&walk);
-	for_each_set_bit(slot, &orphans, BITS_PER_LONG) {
+	mmun_for_each_slot(slot, left) {
 		mmun_lock(subs);
 		mmun_walk_begin(subs, &walk);
 		mmun_unlock(subs);
@@ -405,6 +482,7 @@ void mmun_range_release(struct mmun_subscriptions *subs)
 		.flags = MMUN_NOTIFIER_RANGE_BLOCKABLE,
 		.event = MMUN_NOTIFY_RELEASE,
 	};
+	struct mmun_interval_notifier *first;
 	unsigned long cur_seq;
 	struct mmun_walk walk;
 
@@ -412,10 +490,12 @@ void mmun_range_release(struct mmun_subscriptions *subs)
 	mmun_lock(subs);
 	subs->invalidate_seq += 2;
 	cur_seq = subs->invalidate_seq;
+	first = mmun_itree_first(subs, &range);
 	mmun_unlock(subs);
 
 	lock_map_acquire(&mmun_range_start_map);
-	mmun_itree_start(subs, &range, cur_seq);
+	if (first)
+		mmun_itree_start(subs, first, &range, cur_seq);
 	lock_map_release(&mmun_range_start_map);
 	/* Not under it: a release may unregister, which waits for callbacks. */
 	mmun_list_release(subs);
@@ -427,6 +507,7 @@ void mmun_range_release(struct mmun_subscriptions *subs)
 	 */
 	mmun_wait(subs, !subs->releasing);
 	subs->closed = true;
+	end_invalidating(subs, subs->overflow);
 	subs->overflow = 0;
 	end_slots(subs, subs->active);
 	mmun_unlock(subs);

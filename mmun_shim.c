@@ -251,26 +251,23 @@ static bool hear_start(struct mmu_interval_notifier *interval_sub,
 					      starts);
 	struct mmun_notifier_range range;
 	struct mmun_bridge *ends;
-	bool linked;
-	int ret;
 
 	if (kernel_range->event == MMU_NOTIFY_RELEASE) {
 		hear_release(shim, cur_seq);
 		return true;
 	}
 
+	range = translate(kernel_range);
 	mmun_lock(&shim->subs);
-	ends = shim->ends;
-	linked = ends && !hlist_unhashed_lockless(&ends->mn.hlist);
 	if (shim->subs.closed && cur_seq != shim->release_seq)
 		shim->moved_on = true;
-	mmun_unlock(&shim->subs);
-	if (!linked)
+	ends = shim->ends;
+	if (!ends || hlist_unhashed_lockless(&ends->mn.hlist)) {
+		mmun_unlock(&shim->subs);
 		return true;
-
-	range = translate(kernel_range);
-	ret = mmun_range_start(&shim->subs, kernel_range, &range);
-	if (ret)
+	}
+	/* Unlocks. */
+	if (mmun_range_start(&shim->subs, kernel_range, &range))
 		return false;
 	if (!mmun_notifier_range_blockable(&range))
 		queue_shim_work(shim, &shim->settle, SETTLE_DELAY);
@@ -297,9 +294,13 @@ static int hear_agreed(struct mmu_notifier *mn,
 static void hear_end(struct mmu_notifier *mn,
 		     const struct mmu_notifier_range *kernel_range)
 {
-	struct mmun_notifier_range range = translate(kernel_range);
+	struct mmun_subscriptions *subs = &shim_of(mn)->subs;
+	struct mmun_notifier_range range;
 
-	mmun_range_end(&shim_of(mn)->subs, kernel_range, &range);
+	if (mmun_range_end(subs, kernel_range))
+		return;
+	range = translate(kernel_range);
+	mmun_range_end_counted(subs, &range);
 }
 
 static int hear_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
@@ -638,21 +639,51 @@ static struct mmun_shim *create_shim(struct mm_struct *mm)
 	return shim;
 }
 
-/* With a reference, or NULL. */
-struct mmun_subscriptions *mmun_subscriptions_find(struct mm_struct *mm)
+/**
+ * mmun_subscriptions_peek - the state of a mm, without a reference
+ * @mm: the address space
+ *
+ * Context: the caller has preemption or interrupts off, which is an RCU read
+ * section, and cheaper than rcu_read_lock().
+ *
+ * Return: the newest state of the mm, which may be going, or NULL.
+ */
+struct mmun_subscriptions *mmun_subscriptions_peek(struct mm_struct *mm)
 {
 	struct mmun_shim *shim;
 
-	rcu_read_lock();
-	hash_for_each_possible_rcu(shims, shim, hash, (unsigned long)mm) {
-		if (shim->subs.mm == mm &&
-		    refcount_inc_not_zero(&shim->subs.refs)) {
-			rcu_read_unlock();
+	hash_for_each_possible_rcu(shims, shim, hash, (unsigned long)mm)
+		if (shim->subs.mm == mm)
 			return &shim->subs;
-		}
-	}
-	rcu_read_unlock();
 	return NULL;
+}
+
+/* With a reference, or NULL. */
+struct mmun_subscriptions *mmun_subscriptions_find(struct mm_struct *mm)
+{
+	struct mmun_subscriptions *subs;
+
+	preempt_disable();
+	subs = mmun_subscriptions_peek(mm);
+	if (subs && !refcount_inc_not_zero(&subs->refs))
+		subs = NULL;
+	preempt_enable();
+	return subs;
+}
+
+/**
+ * mmun_subscriptions_add_user - one more subscriber
+ * @subs: the mm
+ *
+ * Return: false if the bridge is going, or the mm is.
+ */
+bool mmun_subscriptions_add_user(struct mmun_subscriptions *subs)
+{
+	if (subs->detaching || subs->closed)
+		return false;
+	if (!subs->users++)
+		refcount_inc(&subs->refs);
+	return true;
 }
 
 /*
@@ -670,9 +701,8 @@ static struct mmun_subscriptions *join_existing(struct mm_struct *mm,
 		return NULL;
 	*missing = 0;
 	mmun_lock(subs);
-	joined = !subs->detaching && !subs->closed;
+	joined = mmun_subscriptions_add_user(subs);
 	if (joined) {
-		subs->users++;
 		subs->users_young += !!(needs & MMUN_NEED_YOUNG);
 		subs->users_tlb += !!(needs & MMUN_NEED_TLB);
 		if (!to_shim(subs)->young)
@@ -687,7 +717,15 @@ static struct mmun_subscriptions *join_existing(struct mm_struct *mm,
 	return NULL;
 }
 
-void mmun_subscriptions_leave(struct mmun_subscriptions *subs,
+/**
+ * mmun_subscriptions_leave - one subscriber less
+ * @subs: the mm
+ * @needs: what it joined with
+ *
+ * Return: true if the caller has to put the reference that users held, after it has
+ * unlocked.
+ */
+bool mmun_subscriptions_leave(struct mmun_subscriptions *subs,
 			      unsigned int needs)
 {
 	struct mmun_shim *shim = to_shim(subs);
@@ -701,13 +739,18 @@ void mmun_subscriptions_leave(struct mmun_subscriptions *subs,
 	       ((needs & MMUN_NEED_TLB) && !subs->users_tlb);
 	if (idle && !subs->detaching && !subs->closed)
 		queue_shim_work(shim, &shim->detach, 0);
+	return !subs->users;
 }
 
 static void leave_and_put(struct mmun_subscriptions *subs, unsigned int needs)
 {
+	bool last;
+
 	mmun_lock(subs);
-	mmun_subscriptions_leave(subs, needs);
+	last = mmun_subscriptions_leave(subs, needs);
 	mmun_unlock(subs);
+	if (last)
+		mmun_subscriptions_put(subs);
 	mmun_subscriptions_put(subs);
 }
 
@@ -755,10 +798,9 @@ out:
  * @needs: MMUN_NEED_*
  * @mmap_locked: the caller holds the mmap lock for writing
  *
- * Context: process context, may sleep. Pairs with mmun_subscriptions_leave()
- * and then mmun_subscriptions_put().
+ * Context: process context, may sleep. Pairs with mmun_subscriptions_leave().
  *
- * Return: the mm's state, or ERR_PTR() of -ESRCH, -ENOMEM, -EINTR, -EBUSY.
+ * Return: the mm's state, with a reference besides that of users, or ERR_PTR() of -ESRCH, -ENOMEM, -EINTR, -EBUSY.
  */
 struct mmun_subscriptions *mmun_subscriptions_join(struct mm_struct *mm,
 						   unsigned int needs,

@@ -309,13 +309,14 @@ int mmun_hmm_range_fault(struct mmun_hmm_range *range);
  * Context: inside ops->invalidate or ops->invalidate_start, under the driver's
  * own lock, always.
  * Pairs with mmun_interval_read_retry() under the same lock, and with the
- * lockless read in mmun_interval_check_retry().
+ * lockless reads in mmun_interval_read_begin() and mmun_interval_check_retry().
  */
 static inline void
 mmun_interval_set_seq(struct mmun_interval_notifier *interval_sub,
 		      unsigned long cur_seq)
 {
-	WRITE_ONCE(interval_sub->invalidate_seq, cur_seq);
+	/* [B] in mmun_itree.c */
+	smp_store_release(&interval_sub->invalidate_seq, cur_seq);
 }
 
 /**
