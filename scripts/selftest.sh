@@ -65,7 +65,7 @@ bad=("$TOP"/scripts/golden/bad/*.log)
 good=("$TOP"/scripts/golden/good/*.log)
 pairs=("$TOP"/scripts/golden/hmm/*.log)
 echo "TAP version 13"
-echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + 19))"
+echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + 20))"
 for f in "${bad[@]}"; do
 	"$TOP/scripts/scan-log" "$f" >/dev/null
 	ok "scanner flags ${f##*/}" $? 1
