@@ -56,6 +56,7 @@
 #include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/rculist.h>
 #include <linux/sched/mm.h>
 #include <linux/wait.h>
@@ -64,6 +65,9 @@
 #include "mmun_internal.h"
 
 DEFINE_STATIC_SRCU(mmun_srcu);
+
+/* Odd: this processor is inside get_quickly(), which see. */
+static DEFINE_PER_CPU(unsigned int, getters);
 
 struct workqueue_struct *mmun_wq;
 /* Of its own: workers of the other may sleep as long as a range lasts. */
@@ -99,17 +103,21 @@ void mmun_walk_leave(struct mmun_walk *walk)
 	srcu_read_unlock(&mmun_srcu, walk->srcu_idx);
 }
 
-static void walk_rewind(struct mmun_subscriptions *subs,
-			struct mmun_walk *walk)
+static struct hlist_node *first_of(struct mmun_subscriptions *subs)
 {
-	walk->next = rcu_dereference_raw(hlist_first_rcu(&subs->list));
+	return rcu_dereference_raw(hlist_first_rcu(&subs->list));
+}
+
+static struct hlist_node *next_of(struct hlist_node *node)
+{
+	return rcu_dereference_raw(hlist_next_rcu(node));
 }
 
 void mmun_walk_begin(struct mmun_subscriptions *subs, struct mmun_walk *walk)
 {
 	walk->task = current;
 	walk->cur = NULL;
-	walk_rewind(subs, walk);
+	walk->next = first_of(subs);
 	walk->gen = ++subs->walk_gen;
 	list_add_tail(&walk->node, &subs->walks);
 }
@@ -167,34 +175,31 @@ static struct mmun_notifier *walk_next(struct mmun_walk *walk)
 		return NULL;
 	walk->cur = hlist_entry(node, struct mmun_notifier, hlist);
 	/* Taken before the callback, after which cur may be freed memory. */
-	walk->next = rcu_dereference_raw(hlist_next_rcu(node));
+	walk->next = next_of(node);
 	return walk->cur;
 }
 
 /* --- dispatch --- */
 
-static void set_heard(struct mmun_subscriptions *subs,
-		      struct mmun_notifier *mn, int slot)
+static bool take_heard(struct mmun_notifier *mn, int slot)
 {
-	if (slot != MMUN_NO_SLOT) {
-		/* [B]; a value-returning atomic is a full barrier */
-		test_and_set_bit(slot, &mn->heard);
-		return;
-	}
+	return test_bit(slot, &mn->heard) &&
+	       test_and_clear_bit(slot, &mn->heard);
+}
+
+static void count_heard(struct mmun_subscriptions *subs,
+			struct mmun_notifier *mn)
+{
 	mmun_lock(subs);
 	mn->heard_overflow++;
 	mmun_unlock(subs);
 	smp_mb();	/* [B] */
 }
 
-static bool take_heard(struct mmun_subscriptions *subs,
-		       struct mmun_notifier *mn, int slot)
+static bool take_counted(struct mmun_subscriptions *subs,
+			 struct mmun_notifier *mn)
 {
 	bool heard;
-
-	if (slot != MMUN_NO_SLOT)
-		return test_bit(slot, &mn->heard) &&
-		       test_and_clear_bit(slot, &mn->heard);
 
 	mmun_lock(subs);
 	heard = mn->heard_overflow;
@@ -216,30 +221,83 @@ static void call_end(struct mmun_notifier *mn,
 		non_block_end();
 }
 
-static int call_start(struct mmun_notifier *mn,
-		      const struct mmun_notifier_range *range)
+/* [C] @mn left while its start was running. */
+static noinline void take_back(struct mmun_subscriptions *subs,
+			       struct mmun_walk *walk, struct mmun_notifier *mn,
+			       const struct mmun_notifier_range *range, int slot)
 {
-	const struct mmun_notifier_ops *ops = mn->ops;
+	bool heard = slot == MMUN_NO_SLOT ? take_counted(subs, mn) :
+					    take_heard(mn, slot);
+
+	/* cur: whom its own start has put gets no end */
+	if (heard && walk->cur)
+		call_end(mn, range);
+}
+
+static noinline void warn_refusal(struct mmun_notifier *mn,
+				  const struct mmun_notifier_range *range,
+				  int ret)
+{
+	if (mmun_notifier_range_blockable(range))
+		pr_warn_once("mmun: %ps returned %d in a blockable range, ignored\n",
+			     mn->ops->invalidate_range_start, ret);
+	else if (ret != -EAGAIN)
+		pr_warn_once("mmun: %ps returned %d instead of -EAGAIN\n",
+			     mn->ops->invalidate_range_start, ret);
+}
+
+/*
+ * What is the same for all of the list is a constant where this is called, so that
+ * it does not cost each subscriber.
+ *
+ * Whoever is unlinked keeps its next pointer, and is not freed while we walk: in its
+ * start it may be put, but not unregistered.
+ *
+ * Returns whether somebody refused.
+ */
+static __always_inline bool
+tell_starts(struct mmun_subscriptions *subs, struct mmun_walk *walk,
+	    const struct mmun_notifier_range *range, int slot, bool counted,
+	    bool blockable)
+{
+	const struct mmun_notifier_ops *ops;
+	struct mmun_notifier *mn;
+	struct hlist_node *node;
+	bool refused = false;
 	int ret;
 
-	if (!ops->invalidate_range_start)
-		return 0;
-
-	if (mmun_notifier_range_blockable(range)) {
-		ret = ops->invalidate_range_start(mn, range);
-		if (ret)
-			pr_warn_once("mmun: %ps returned %d in a blockable range, ignored\n",
-				     ops->invalidate_range_start, ret);
-		return ret;
+	for (node = first_of(subs); node; node = next_of(node)) {
+		mn = hlist_entry(node, struct mmun_notifier, hlist);
+		if (READ_ONCE(mn->left))
+			continue;
+		walk->cur = mn;
+		ops = mn->ops;
+		if (ops->invalidate_range_start) {
+			if (!blockable)
+				non_block_start();
+			ret = ops->invalidate_range_start(mn, range);
+			if (!blockable)
+				non_block_end();
+			if (unlikely(ret)) {
+				warn_refusal(mn, range, ret);
+				refused = true;
+				if (!counted)
+					continue;
+			}
+		}
+		if (!ops->invalidate_range_end)
+			continue;
+		if (counted) {
+			count_heard(subs, mn);
+		} else {
+			set_bit(slot, &mn->heard);	/* [B] */
+			smp_mb__after_atomic();
+		}
+		if (unlikely(READ_ONCE(mn->left)))
+			take_back(subs, walk, mn, range,
+				  counted ? MMUN_NO_SLOT : slot);
 	}
-
-	non_block_start();
-	ret = ops->invalidate_range_start(mn, range);
-	non_block_end();
-	if (ret && ret != -EAGAIN)
-		pr_warn_once("mmun: %ps returned %d instead of -EAGAIN\n",
-			     ops->invalidate_range_start, ret);
-	return ret;
+	return refused;
 }
 
 /**
@@ -258,32 +316,39 @@ static int call_start(struct mmun_notifier *mn,
 int mmun_list_start(struct mmun_subscriptions *subs, struct mmun_walk *walk,
 		    const struct mmun_notifier_range *range, int slot)
 {
-	struct mmun_notifier *mn;
-	bool refused = false;
-
-	walk_rewind(subs, walk);
-	while ((mn = walk_next(walk))) {
-		bool wants_end = !!mn->ops->invalidate_range_end;
-
-		if (READ_ONCE(mn->left))
-			continue;
-		if (call_start(mn, range)) {
-			refused = true;
-			if (slot != MMUN_NO_SLOT)
-				continue;
-		}
-		/* cur: the callback may have unregistered and freed it */
-		if (!wants_end || !walk->cur)
-			continue;
-		set_heard(subs, mn, slot);
-		if (READ_ONCE(mn->left) && take_heard(subs, mn, slot))	/* [C] */
-			call_end(mn, range);
+	if (slot == MMUN_NO_SLOT) {
+		tell_starts(subs, walk, range, slot, true, true);
+		return 0;
 	}
-
-	if (!refused || mmun_notifier_range_blockable(range))
+	if (mmun_notifier_range_blockable(range)) {
+		tell_starts(subs, walk, range, slot, false, true);
+		return 0;
+	}
+	if (!tell_starts(subs, walk, range, slot, false, false))
 		return 0;
 	mmun_list_end(subs, walk, range, slot);
 	return -EAGAIN;
+}
+
+static __always_inline void
+tell_ends(struct mmun_subscriptions *subs, struct mmun_walk *walk,
+	  const struct mmun_notifier_range *range, int slot, bool counted,
+	  bool blockable)
+{
+	struct mmun_notifier *mn;
+	struct hlist_node *node;
+
+	for (node = first_of(subs); node; node = next_of(node)) {
+		mn = hlist_entry(node, struct mmun_notifier, hlist);
+		walk->cur = mn;
+		if (!(counted ? take_counted(subs, mn) : take_heard(mn, slot)))
+			continue;
+		if (!blockable)
+			non_block_start();
+		mn->ops->invalidate_range_end(mn, range);
+		if (!blockable)
+			non_block_end();
+	}
 }
 
 /**
@@ -296,12 +361,12 @@ int mmun_list_start(struct mmun_subscriptions *subs, struct mmun_walk *walk,
 void mmun_list_end(struct mmun_subscriptions *subs, struct mmun_walk *walk,
 		   const struct mmun_notifier_range *range, int slot)
 {
-	struct mmun_notifier *mn;
-
-	walk_rewind(subs, walk);
-	while ((mn = walk_next(walk)))
-		if (take_heard(subs, mn, slot))
-			call_end(mn, range);
+	if (slot == MMUN_NO_SLOT)
+		tell_ends(subs, walk, range, slot, true, true);
+	else if (mmun_notifier_range_blockable(range))
+		tell_ends(subs, walk, range, slot, false, true);
+	else
+		tell_ends(subs, walk, range, slot, false, false);
 }
 
 /*
@@ -318,6 +383,7 @@ static unsigned long stop_hearing(struct mmun_subscriptions *subs,
 	smp_mb();			/* [E] */
 	owed = READ_ONCE(mn->heard);	/* [F] */
 	mmun_range_pin(subs, owed);
+	mn->due = owed || mn->heard_overflow;
 	return owed;
 }
 
@@ -336,15 +402,15 @@ static void tell_owed_ends(struct mmun_subscriptions *subs,
 	struct mmun_walk walk;
 	unsigned int slot;
 
-	if (!mn->ops->invalidate_range_end)
+	if (!mn->due)
 		return;
 
 	mmun_walk_enter(&walk);
 	mmun_for_each_slot(slot, left)
-		if (take_heard(subs, mn, slot))
+		if (take_heard(mn, slot))
 			call_end(mn, &subs->slots[slot].range);
 	/* What a range without a slot was is not known here. */
-	while (take_heard(subs, mn, MMUN_NO_SLOT))
+	while (take_counted(subs, mn))
 		call_end(mn, &everything);
 	mmun_walk_leave(&walk);
 
@@ -512,6 +578,20 @@ static bool ranges_before(struct mmun_subscriptions *subs,
 	return mmun_range_before(subs, mask, mn->joined_seq);
 }
 
+/* False if it has UINT_MAX users, or none: then it is being put. */
+static bool add_user(struct mmun_notifier *mn)
+{
+	unsigned int users = READ_ONCE(mn->users), seen;
+
+	for (;; users = seen) {
+		if (!users || users == UINT_MAX)
+			return false;
+		seen = cmpxchg(&mn->users, users, users + 1);
+		if (seen == users)
+			return true;
+	}
+}
+
 /*
  * The notifier that get made for @ops, with one more user; or NULL. Whoever gets
  * it may rely on it, so the ranges that the first one waits for are waited for.
@@ -524,13 +604,12 @@ static struct mmun_notifier *find_got(struct mmun_subscriptions *subs,
 
 	if (subs->closed)
 		return NULL;
-	hlist_for_each_entry(mn, &subs->list, hlist) {
-		if (!mn->got || mn->ops != ops)
+	hlist_for_each_entry(mn, &subs->got, got_node) {
+		if (mn->ops != ops)
 			continue;
-		if (mn->users == UINT_MAX)
+		if (!add_user(mn))
 			return ERR_PTR(-EOVERFLOW);
 		/* A user, so it stays while we wait. */
-		mn->users++;
 		mmun_wait(subs, !mn->joining);
 		return mn;
 	}
@@ -576,6 +655,8 @@ static struct mmun_notifier *link_notifier(struct mmun_notifier *mn,
 	} else {
 		mmgrab(mm);
 		hlist_add_head_rcu(&mn->hlist, &subs->list);
+		if (mn->got)
+			hlist_add_head_rcu(&mn->got_node, &subs->got);
 		linked = mn;
 		/*
 		 * It is told of younger ranges from here on. Of older ones that
@@ -583,7 +664,8 @@ static struct mmun_notifier *link_notifier(struct mmun_notifier *mn,
 		 */
 		mn->joined_seq = subs->invalidate_seq;
 		mmun_wait(subs, !ranges_before(subs, mn, mmap_locked));
-		mn->joining = false;
+		/* With all that was waited for: see get_quickly(). */
+		smp_store_release(&mn->joining, false);
 		mmun_wake(subs);
 	}
 	mmun_unlock(subs);
@@ -653,6 +735,68 @@ int __mmun_notifier_register(struct mmun_notifier *mn, struct mm_struct *mm)
 }
 EXPORT_SYMBOL_GPL(__mmun_notifier_register);
 
+/*
+ * What find_got() does if there is nothing to wait for, without a lock, so that gets
+ * on several processors do not wait for each other.
+ *
+ *   getter                              putter, and its free_worker()
+ *   ------                              -----------------------------
+ *   [A] getters of this processor: odd  [F] users becomes 0
+ *       full barrier                    [G] unlinks mn
+ *   [B] finds mn in subs->got               full barrier
+ *   [C] users, if not 0, becomes one    [H] until no processor is in the odd
+ *       more                                section in which it was found: waits
+ *   [D] getters: even (release)         [I] frees mn
+ *
+ * C and F are atomic operations on one word: either C finds 0, or F finds the user
+ * that C has added, and the put is not the last. If A comes before H, H waits for D.
+ * If H comes before A, then G comes before B, by the two barriers, and B does not
+ * find mn. A to D runs with preemption off, for as many steps as there are
+ * subscriptions of get: H spins. The section is also an RCU reader, for subs.
+ */
+static struct mmun_notifier *get_quickly(const struct mmun_notifier_ops *ops,
+					 struct mm_struct *mm)
+{
+	struct mmun_notifier *mn, *found = NULL;
+	struct mmun_subscriptions *subs;
+	unsigned int *getting;
+
+	preempt_disable();
+	getting = this_cpu_ptr(&getters);
+	WRITE_ONCE(*getting, *getting + 1);	/* [A] */
+	smp_mb();
+	subs = mmun_subscriptions_peek(mm);
+	if (!subs || READ_ONCE(subs->closed))
+		goto out;
+	hlist_for_each_entry_rcu(mn, &subs->got, got_node) {
+		if (mn->ops != ops)
+			continue;
+		/* Pairs with the end of joining: what was waited for is over. */
+		if (!smp_load_acquire(&mn->joining) && add_user(mn))
+			found = mn;
+		break;
+	}
+out:
+	smp_store_release(getting, *getting + 1);	/* [D] */
+	preempt_enable();
+	return found;
+}
+
+/* [H] */
+static void wait_for_getters(void)
+{
+	unsigned int *getting, seen;
+	int cpu;
+
+	smp_mb();
+	for_each_possible_cpu(cpu) {
+		getting = per_cpu_ptr(&getters, cpu);
+		seen = smp_load_acquire(getting);
+		while ((seen & 1) && smp_load_acquire(getting) == seen)
+			cpu_relax();
+	}
+}
+
 static struct mmun_notifier *get_existing(const struct mmun_notifier_ops *ops,
 					  struct mm_struct *mm)
 {
@@ -662,6 +806,9 @@ static struct mmun_notifier *get_existing(const struct mmun_notifier_ops *ops,
 	/* The exit may have begun, and not come to an end. */
 	if (!atomic_read(&mm->mm_users))
 		return NULL;
+	mn = get_quickly(ops, mm);
+	if (mn)
+		return mn;
 	subs = mmun_subscriptions_find(mm);
 	if (!subs)
 		return NULL;
@@ -758,6 +905,8 @@ static u64 unlink_notifier(struct mmun_subscriptions *subs,
 	struct mmun_walk *walk;
 
 	hlist_del_rcu(&mn->hlist);
+	if (mn->got)
+		hlist_del_rcu(&mn->got_node);
 	mn->unlinked = true;
 
 	list_for_each_entry(walk, &subs->walks, node) {
@@ -882,6 +1031,7 @@ static void free_worker(struct work_struct *work)
 		mm = mn->mm;
 		phase = mn->phase;
 		tell_owed_ends(subs, mn, mn->owed);
+		wait_for_getters();
 
 		/* What the kernel's core gives it: a softirq-like context. */
 		local_bh_disable();
@@ -900,6 +1050,19 @@ static void free_worker(struct work_struct *work)
 		raw_spin_lock(&free_lock);
 	}
 	raw_spin_unlock(&free_lock);
+}
+
+/* Returns how many users it had; a notifier without any is left alone. */
+static unsigned int drop_user(struct mmun_notifier *mn)
+{
+	unsigned int users = READ_ONCE(mn->users), seen;
+
+	for (; users; users = seen) {
+		seen = cmpxchg(&mn->users, users, users - 1);
+		if (seen == users)
+			break;
+	}
+	return users;
 }
 
 /**
@@ -922,16 +1085,15 @@ void mmun_notifier_put(struct mmun_notifier *mn)
 {
 	struct mmun_subscriptions *subs = mn->subs;
 	const struct mmun_notifier_ops *ops = mn->ops;
+	unsigned int users;
 
 	mmun_lock(subs);
-	if (!mn->users) {
+	users = drop_user(mn);
+	if (users != 1) {
 		mmun_unlock(subs);
-		pr_warn("mmun: put of a notifier without a user, ignored (%ps)\n",
-			ops);
-		return;
-	}
-	if (--mn->users) {
-		mmun_unlock(subs);
+		if (!users)
+			pr_warn("mmun: put of a notifier without a user, ignored (%ps)\n",
+				ops);
 		return;
 	}
 

@@ -84,6 +84,7 @@ struct mmun_subscriptions {
 
 	/* mmun_core.c; list is walked without the lock, inside a walk */
 	struct hlist_head list;
+	struct hlist_head got;		/* of them, those of get; see there */
 	struct list_head walks;		/* oldest first */
 	u64 walk_gen;
 	struct list_head zombies;	/* put, still seen by a walk */
@@ -174,7 +175,6 @@ int mmun_core_init(void);
 void mmun_core_exit(void);
 
 /* mmun_itree.c */
-void mmun_might_wait(void);
 struct mmun_interval_notifier *
 mmun_itree_first(struct mmun_subscriptions *subs,
 		 const struct mmun_notifier_range *range)
@@ -230,13 +230,37 @@ bool mmun_range_overlaps(struct mmun_subscriptions *subs, unsigned long mask,
 
 struct mmun_subscriptions *mmun_subscriptions_peek(struct mm_struct *mm);
 struct mmun_subscriptions *mmun_subscriptions_find(struct mm_struct *mm);
-bool mmun_subscriptions_add_user(struct mmun_subscriptions *subs)
-	__must_hold(&subs->lock);
 struct mmun_subscriptions *mmun_subscriptions_join(struct mm_struct *mm,
 						   unsigned int needs,
 						   bool mmap_locked);
-bool mmun_subscriptions_leave(struct mmun_subscriptions *subs,
-			      unsigned int needs) __must_hold(&subs->lock);
+bool __mmun_subscriptions_leave(struct mmun_subscriptions *subs,
+				unsigned int needs) __must_hold(&subs->lock);
+
+/* One more subscriber. False if the bridge is going, or the mm is. */
+static inline bool mmun_subscriptions_add_user(struct mmun_subscriptions *subs)
+	__must_hold(&subs->lock)
+{
+	if (subs->detaching || subs->closed)
+		return false;
+	if (!subs->users++)
+		refcount_inc(&subs->refs);
+	return true;
+}
+
+/*
+ * One subscriber less, who joined with @needs. True if the caller has to put the
+ * reference that users held, after it has unlocked.
+ */
+static inline bool mmun_subscriptions_leave(struct mmun_subscriptions *subs,
+					    unsigned int needs)
+	__must_hold(&subs->lock)
+{
+	if (needs || subs->users == 1)
+		return __mmun_subscriptions_leave(subs, needs);
+	subs->users--;
+	return false;
+}
+
 void mmun_subscriptions_put(struct mmun_subscriptions *subs);
 
 extern struct workqueue_struct *mmun_wq;
@@ -244,5 +268,19 @@ extern struct workqueue_struct *mmun_wq;
 #ifdef CONFIG_LOCKDEP
 extern struct lockdep_map mmun_range_start_map;
 #endif
+
+/*
+ * For those who sleep until a callback is done: no lock that a callback takes
+ * may be held. Only for kernels that check: might_sleep() also offers others the
+ * processor, which costs as much as the rest of a quick call.
+ */
+static inline void mmun_might_wait(void)
+{
+	if (!IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) && !IS_ENABLED(CONFIG_LOCKDEP))
+		return;
+	might_sleep();
+	lock_map_acquire(&mmun_range_start_map);
+	lock_map_release(&mmun_range_start_map);
+}
 
 #endif /* _MMUN_INTERNAL_H */

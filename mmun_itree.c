@@ -73,16 +73,9 @@ struct lockdep_map mmun_range_start_map = {
 };
 #endif
 
-/*
- * For those who sleep until a callback is done: no lock that a callback takes
- * may be held.
- */
-void mmun_might_wait(void)
-{
-	might_sleep();
-	lock_map_acquire(&mmun_range_start_map);
-	lock_map_release(&mmun_range_start_map);
-}
+/* In running: the interval is being removed; and one invalidation not done. */
+#define REMOVING	1U
+#define RUNNING		2U
 
 /*
  * The first interval from @node on that is not being removed. It is running from
@@ -98,8 +91,8 @@ run_first_live(struct interval_tree_node *node,
 						    mmun_range_last(range))) {
 		sub = container_of(node, struct mmun_interval_notifier,
 				   interval_tree);
-		if (!sub->removing) {
-			sub->running++;
+		if (!(sub->running & REMOVING)) {
+			sub->running += RUNNING;
 			return sub;
 		}
 	}
@@ -160,7 +153,8 @@ static void done(struct mmun_subscriptions *subs,
 		 struct mmun_interval_notifier *sub)
 	__must_hold(&subs->lock)
 {
-	if (!--sub->running && sub->removing)
+	sub->running -= RUNNING;
+	if (sub->running == REMOVING)
 		mmun_wake(subs);
 }
 
@@ -266,6 +260,38 @@ static bool must_wait(struct mmun_subscriptions *subs, unsigned long first,
 				   first, last);
 }
 
+/* Apart, so that what it needs is not paid for without it. */
+static noinline unsigned long
+read_begin_locked(struct mmun_interval_notifier *interval_sub)
+{
+	const unsigned long first = interval_sub->interval_tree.start;
+	const unsigned long last = interval_sub->interval_tree.last;
+	struct mmun_subscriptions *subs = interval_sub->subs;
+	bool waited = false;
+	unsigned long seq;
+
+	mmun_lock(subs);
+	for (;;) {
+		mmun_wait(subs, !must_wait(subs, first, last));
+		/* Pairs with mmun_interval_set_seq(), which has no subs->lock */
+		seq = READ_ONCE(interval_sub->invalidate_seq);
+		if (!mmun_range_overlaps(subs, subs->provisional, first, last))
+			break;
+		/*
+		 * A tick is usually enough for a confirmation and an end, and
+		 * keeps a driver that retries from spinning.
+		 */
+		if (waited) {
+			seq &= ~1UL;
+			break;
+		}
+		mmun_sleep(subs, 1);
+		waited = true;
+	}
+	mmun_unlock(subs);
+	return seq;
+}
+
 /**
  * mmun_interval_read_begin - begin a read section against an interval
  * @interval_sub: the interval
@@ -289,39 +315,14 @@ static bool must_wait(struct mmun_subscriptions *subs, unsigned long first,
 unsigned long
 mmun_interval_read_begin(struct mmun_interval_notifier *interval_sub)
 {
-	const unsigned long first = interval_sub->interval_tree.start;
-	const unsigned long last = interval_sub->interval_tree.last;
-	struct mmun_subscriptions *subs = interval_sub->subs;
-	bool waited = false;
 	unsigned long seq;
 
-	/* On a kernel without the checks it may as well not be asked. */
-	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) || IS_ENABLED(CONFIG_LOCKDEP))
-		mmun_might_wait();
-	seq = smp_load_acquire(&interval_sub->invalidate_seq);	/* [C] */
-	if (likely(!smp_load_acquire(&subs->invalidating)))	/* [D] */
-		return seq;
+	mmun_might_wait();
 
-	mmun_lock(subs);
-	for (;;) {
-		mmun_wait(subs, !must_wait(subs, first, last));
-		/* Pairs with mmun_interval_set_seq(), which has no subs->lock */
-		seq = READ_ONCE(interval_sub->invalidate_seq);
-		if (!mmun_range_overlaps(subs, subs->provisional, first, last))
-			break;
-		/*
-		 * A tick is usually enough for a confirmation and an end, and
-		 * keeps a driver that retries from spinning.
-		 */
-		if (waited) {
-			seq &= ~1UL;
-			break;
-		}
-		mmun_sleep(subs, 1);
-		waited = true;
-	}
-	mmun_unlock(subs);
-	return seq;
+	seq = smp_load_acquire(&interval_sub->invalidate_seq);		/* [C] */
+	if (likely(!smp_load_acquire(&interval_sub->subs->invalidating))) /* [D] */
+		return seq;
+	return read_begin_locked(interval_sub);
 }
 EXPORT_SYMBOL_GPL(mmun_interval_read_begin);
 
@@ -410,7 +411,6 @@ static int insert(struct mmun_interval_notifier *sub, struct mm_struct *mm,
 	sub->ops = ops;
 	sub->mm = mm;
 	sub->running = 0;
-	sub->removing = false;
 
 	return insert_quickly(sub) ? 0 : insert_slowly(sub, mmap_locked);
 }
@@ -500,8 +500,8 @@ void mmun_interval_notifier_remove(struct mmun_interval_notifier *interval_sub)
 
 	mmun_lock(subs);
 	/* No invalidation calls it from now on; those that do are waited for. */
-	interval_sub->removing = true;
-	mmun_wait(subs, !interval_sub->running);
+	interval_sub->running |= REMOVING;
+	mmun_wait(subs, interval_sub->running == REMOVING);
 	interval_tree_remove(&interval_sub->interval_tree, &subs->itree);
 	left = mmun_subscriptions_leave(subs, 0);
 	mmun_unlock(subs);

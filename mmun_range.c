@@ -49,6 +49,7 @@ void mmun_subscriptions_init(struct mmun_subscriptions *subs,
 	refcount_set(&subs->refs, 1);
 	raw_spin_lock_init(&subs->lock);
 	INIT_HLIST_HEAD(&subs->list);
+	INIT_HLIST_HEAD(&subs->got);
 	INIT_LIST_HEAD(&subs->walks);
 	INIT_LIST_HEAD(&subs->zombies);
 	INIT_LIST_HEAD(&subs->waiters);
@@ -336,7 +337,7 @@ void mmun_range_confirm(struct mmun_subscriptions *subs, const void *key)
 }
 
 /* Tell the list subscribers, if there are any, that a range is over. */
-static void tell_ends(struct mmun_subscriptions *subs,
+static void tell_list_end(struct mmun_subscriptions *subs,
 		      const struct mmun_notifier_range *range, int slot)
 	__must_hold(&subs->lock)
 {
@@ -371,7 +372,7 @@ bool mmun_range_end(struct mmun_subscriptions *subs, const void *key)
 	slot = find_slot(subs, subs->active, key);
 	if (slot != MMUN_NO_SLOT) {
 		retire_slots(subs, BIT(slot));
-		tell_ends(subs, &subs->slots[slot].range, slot);
+		tell_list_end(subs, &subs->slots[slot].range, slot);
 		free_slots(subs, BIT(slot));
 	}
 	mmun_unlock(subs);
@@ -397,7 +398,7 @@ void mmun_range_end_counted(struct mmun_subscriptions *subs,
 	mmun_walk_enter(&walk);
 	mmun_lock(subs);
 	if (subs->overflow) {
-		tell_ends(subs, range, MMUN_NO_SLOT);
+		tell_list_end(subs, range, MMUN_NO_SLOT);
 		/*
 		 * After the ends: until then no subscriber may join. It was
 		 * closed meanwhile if there is none left.
@@ -506,7 +507,7 @@ void mmun_range_release(struct mmun_subscriptions *subs)
 	 * returned from it before exit_mmap() frees the pages.
 	 */
 	mmun_wait(subs, !subs->releasing);
-	subs->closed = true;
+	WRITE_ONCE(subs->closed, true);
 	end_invalidating(subs, subs->overflow);
 	subs->overflow = 0;
 	end_slots(subs, subs->active);

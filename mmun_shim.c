@@ -671,21 +671,6 @@ struct mmun_subscriptions *mmun_subscriptions_find(struct mm_struct *mm)
 	return subs;
 }
 
-/**
- * mmun_subscriptions_add_user - one more subscriber
- * @subs: the mm
- *
- * Return: false if the bridge is going, or the mm is.
- */
-bool mmun_subscriptions_add_user(struct mmun_subscriptions *subs)
-{
-	if (subs->detaching || subs->closed)
-		return false;
-	if (!subs->users++)
-		refcount_inc(&subs->refs);
-	return true;
-}
-
 /*
  * Count one more subscriber. NULL if the mm has no bridge, or one that is going.
  * *missing: the needs for which a list notifier has to be attached.
@@ -717,16 +702,9 @@ static struct mmun_subscriptions *join_existing(struct mm_struct *mm,
 	return NULL;
 }
 
-/**
- * mmun_subscriptions_leave - one subscriber less
- * @subs: the mm
- * @needs: what it joined with
- *
- * Return: true if the caller has to put the reference that users held, after it has
- * unlocked.
- */
-bool mmun_subscriptions_leave(struct mmun_subscriptions *subs,
-			      unsigned int needs)
+/* mmun_subscriptions_leave(), if somebody may be the last one of some kind. */
+bool __mmun_subscriptions_leave(struct mmun_subscriptions *subs,
+				unsigned int needs)
 {
 	struct mmun_shim *shim = to_shim(subs);
 	bool idle;

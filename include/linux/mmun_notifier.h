@@ -156,6 +156,7 @@ struct mmun_notifier {
 	struct mm_struct *mm;
 	/* private: */
 	struct hlist_node hlist;
+	struct hlist_node got_node;
 	struct mmun_subscriptions *subs;
 	unsigned long heard;		/* slots whose end it is owed */
 	unsigned long owed;		/* of them, those due when it was put */
@@ -167,6 +168,7 @@ struct mmun_notifier {
 	bool joining;			/* ranges before it are in flight */
 	bool released;			/* release was called, or will not be */
 	bool got;			/* made by get: free_notifier at the end */
+	bool due;			/* ends are due to one who has left */
 	u8 phase;			/* which count of frees it is in */
 	struct list_head zombie;
 	u64 walks_until;
@@ -237,8 +239,7 @@ struct mmun_interval_notifier {
 	struct mm_struct *mm;
 	/* private: */
 	struct mmun_subscriptions *subs;
-	unsigned int running : 31;	/* invalidations that are not done */
-	unsigned int removing : 1;
+	unsigned int running;		/* see mmun_itree.c */
 	/* public: where the kernel's has it, see mmun_hmm.c */
 	unsigned long invalidate_seq;
 };
