@@ -183,8 +183,7 @@ static struct mmun_notifier *walk_next(struct mmun_walk *walk)
 
 static bool take_heard(struct mmun_notifier *mn, int slot)
 {
-	return test_bit(slot, &mn->heard) &&
-	       test_and_clear_bit(slot, &mn->heard);
+	return test_and_clear_bit(slot, &mn->heard);
 }
 
 static void count_heard(struct mmun_subscriptions *subs,
@@ -326,12 +325,12 @@ int mmun_list_start(struct mmun_subscriptions *subs, struct mmun_walk *walk,
 	}
 	if (!tell_starts(subs, walk, range, slot, false, false))
 		return 0;
-	mmun_list_end(subs, walk, range, slot);
+	mmun_list_end(subs, range, slot);
 	return -EAGAIN;
 }
 
 static __always_inline void
-tell_ends(struct mmun_subscriptions *subs, struct mmun_walk *walk,
+tell_ends(struct mmun_subscriptions *subs,
 	  const struct mmun_notifier_range *range, int slot, bool counted,
 	  bool blockable)
 {
@@ -340,7 +339,6 @@ tell_ends(struct mmun_subscriptions *subs, struct mmun_walk *walk,
 
 	for (node = first_of(subs); node; node = next_of(node)) {
 		mn = hlist_entry(node, struct mmun_notifier, hlist);
-		walk->cur = mn;
 		if (!(counted ? take_counted(subs, mn) : take_heard(mn, slot)))
 			continue;
 		if (!blockable)
@@ -354,19 +352,20 @@ tell_ends(struct mmun_subscriptions *subs, struct mmun_walk *walk,
 /**
  * mmun_list_end - tell the list subscribers who are owed it the end of a range
  * @subs: the mm
- * @walk: the walk that the caller is in
  * @range: the range
  * @slot: its slot, or MMUN_NO_SLOT
+ *
+ * Context: inside a walk.
  */
-void mmun_list_end(struct mmun_subscriptions *subs, struct mmun_walk *walk,
+void mmun_list_end(struct mmun_subscriptions *subs,
 		   const struct mmun_notifier_range *range, int slot)
 {
 	if (slot == MMUN_NO_SLOT)
-		tell_ends(subs, walk, range, slot, true, true);
+		tell_ends(subs, range, slot, true, true);
 	else if (mmun_notifier_range_blockable(range))
-		tell_ends(subs, walk, range, slot, false, true);
+		tell_ends(subs, range, slot, false, true);
 	else
-		tell_ends(subs, walk, range, slot, false, false);
+		tell_ends(subs, range, slot, false, false);
 }
 
 /*
@@ -754,13 +753,16 @@ EXPORT_SYMBOL_GPL(__mmun_notifier_register);
  * find mn. A to D runs with preemption off, for as many steps as there are
  * subscriptions of get: H spins. The section is also an RCU reader, for subs.
  */
-static struct mmun_notifier *get_quickly(const struct mmun_notifier_ops *ops,
-					 struct mm_struct *mm)
+static __always_inline struct mmun_notifier *
+get_quickly(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
 {
 	struct mmun_notifier *mn, *found = NULL;
 	struct mmun_subscriptions *subs;
 	unsigned int *getting;
 
+	/* The exit may have begun, and not come to an end. */
+	if (!atomic_read(&mm->mm_users))
+		return NULL;
 	preempt_disable();
 	getting = this_cpu_ptr(&getters);
 	WRITE_ONCE(*getting, *getting + 1);	/* [A] */
@@ -797,18 +799,14 @@ static void wait_for_getters(void)
 	}
 }
 
-static struct mmun_notifier *get_existing(const struct mmun_notifier_ops *ops,
-					  struct mm_struct *mm)
+static struct mmun_notifier *get_slowly(const struct mmun_notifier_ops *ops,
+					struct mm_struct *mm)
 {
 	struct mmun_subscriptions *subs;
 	struct mmun_notifier *mn;
 
-	/* The exit may have begun, and not come to an end. */
 	if (!atomic_read(&mm->mm_users))
 		return NULL;
-	mn = get_quickly(ops, mm);
-	if (mn)
-		return mn;
 	subs = mmun_subscriptions_find(mm);
 	if (!subs)
 		return NULL;
@@ -816,6 +814,44 @@ static struct mmun_notifier *get_existing(const struct mmun_notifier_ops *ops,
 	mn = find_got(subs, ops);
 	mmun_unlock(subs);
 	mmun_subscriptions_put(subs);
+	return mn;
+}
+
+static noinline struct mmun_notifier *
+get_or_make(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
+{
+	struct mmun_notifier *mn, *linked;
+
+	mn = get_slowly(ops, mm);
+	if (mn)
+		return mn;
+
+	mn = ops->alloc_notifier(mm);
+	if (!mn)
+		return ERR_PTR(-ENOMEM);
+	if (IS_ERR(mn))
+		return mn;
+	mn->ops = ops;
+	mn->got = true;
+
+	linked = link_notifier(mn, mm, true);
+	if (linked != mn)
+		ops->free_notifier(mn);
+	return linked;
+}
+
+static noinline struct mmun_notifier *
+get_unlocked(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
+{
+	struct mmun_notifier *mn;
+
+	mn = get_slowly(ops, mm);
+	if (mn)
+		return mn;
+
+	mmap_write_lock(mm);
+	mn = get_or_make(ops, mm);
+	mmap_write_unlock(mm);
 	return mn;
 }
 
@@ -841,27 +877,15 @@ struct mmun_notifier *
 mmun_notifier_get_locked(const struct mmun_notifier_ops *ops,
 			 struct mm_struct *mm)
 {
-	struct mmun_notifier *mn, *linked;
+	struct mmun_notifier *mn;
 
 	lockdep_assert_held_write(&mm->mmap_lock);
 	mmun_might_wait();
 
-	mn = get_existing(ops, mm);
-	if (mn)
+	mn = get_quickly(ops, mm);
+	if (likely(mn))
 		return mn;
-
-	mn = ops->alloc_notifier(mm);
-	if (!mn)
-		return ERR_PTR(-ENOMEM);
-	if (IS_ERR(mn))
-		return mn;
-	mn->ops = ops;
-	mn->got = true;
-
-	linked = link_notifier(mn, mm, true);
-	if (linked != mn)
-		ops->free_notifier(mn);
-	return linked;
+	return get_or_make(ops, mm);
 }
 EXPORT_SYMBOL_GPL(mmun_notifier_get_locked);
 
@@ -884,14 +908,10 @@ struct mmun_notifier *mmun_notifier_get(const struct mmun_notifier_ops *ops,
 	might_lock(&mm->mmap_lock);
 	mmun_might_wait();
 
-	mn = get_existing(ops, mm);
-	if (mn)
+	mn = get_quickly(ops, mm);
+	if (likely(mn))
 		return mn;
-
-	mmap_write_lock(mm);
-	mn = mmun_notifier_get_locked(ops, mm);
-	mmap_write_unlock(mm);
-	return mn;
+	return get_unlocked(ops, mm);
 }
 EXPORT_SYMBOL_GPL(mmun_notifier_get);
 

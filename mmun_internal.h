@@ -54,9 +54,11 @@
  * will be, and nothing may wait for one.
  */
 
+#include <linux/hash.h>
 #include <linux/interval_tree.h>
 #include <linux/list.h>
 #include <linux/mmun_notifier.h>
+#include <linux/rculist.h>
 #include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
@@ -73,6 +75,7 @@ struct mmun_slot {
 struct mmun_subscriptions {
 	struct mm_struct *mm;
 	refcount_t refs;
+	struct hlist_node hash;		/* in mmun_mms; the shim's */
 
 	raw_spinlock_t lock;
 	/* everything below is under lock unless its line says otherwise */
@@ -160,7 +163,7 @@ void mmun_walk_end(struct mmun_subscriptions *subs, struct mmun_walk *walk)
 	__must_hold(&subs->lock);
 int mmun_list_start(struct mmun_subscriptions *subs, struct mmun_walk *walk,
 		    const struct mmun_notifier_range *range, int slot);
-void mmun_list_end(struct mmun_subscriptions *subs, struct mmun_walk *walk,
+void mmun_list_end(struct mmun_subscriptions *subs,
 		   const struct mmun_notifier_range *range, int slot);
 void mmun_list_release(struct mmun_subscriptions *subs);
 bool mmun_list_clear_flush_young(struct mmun_subscriptions *subs,
@@ -228,7 +231,27 @@ bool mmun_range_overlaps(struct mmun_subscriptions *subs, unsigned long mask,
 #define MMUN_NEED_YOUNG	BIT(0)
 #define MMUN_NEED_TLB	BIT(1)
 
-struct mmun_subscriptions *mmun_subscriptions_peek(struct mm_struct *mm);
+#define MMUN_MMS_BITS	10
+/* Walked under RCU. */
+extern struct hlist_head mmun_mms[1 << MMUN_MMS_BITS];
+
+/*
+ * The newest state of a mm, which may be going, or NULL; without a reference. Under
+ * subs->lock it is certain whether it is going. The caller has preemption off, which
+ * is an RCU read section, and cheaper than rcu_read_lock().
+ */
+static inline struct mmun_subscriptions *
+mmun_subscriptions_peek(struct mm_struct *mm)
+{
+	struct mmun_subscriptions *subs;
+
+	hlist_for_each_entry_rcu(subs, &mmun_mms[hash_ptr(mm, MMUN_MMS_BITS)],
+				 hash)
+		if (subs->mm == mm)
+			return subs;
+	return NULL;
+}
+
 struct mmun_subscriptions *mmun_subscriptions_find(struct mm_struct *mm);
 struct mmun_subscriptions *mmun_subscriptions_join(struct mm_struct *mm,
 						   unsigned int needs,

@@ -350,16 +350,17 @@ static void link_interval(struct mmun_interval_notifier *sub,
  * release still to come, which takes subs->lock after us: it will find us. But
  * that is not to be relied upon by who was too late.
  */
-static bool insert_quickly(struct mmun_interval_notifier *sub)
+static __always_inline bool insert_quickly(struct mmun_interval_notifier *sub,
+					   struct mm_struct *mm)
 {
 	struct mmun_subscriptions *subs;
 	bool joined = false;
 
 	preempt_disable();
-	subs = mmun_subscriptions_peek(sub->mm);
+	subs = mmun_subscriptions_peek(mm);
 	if (subs) {
 		mmun_lock(subs);
-		if (atomic_read(&sub->mm->mm_users) &&
+		if (atomic_read(&mm->mm_users) &&
 		    mmun_subscriptions_add_user(subs)) {
 			link_interval(sub, subs);
 			joined = true;
@@ -370,7 +371,7 @@ static bool insert_quickly(struct mmun_interval_notifier *sub)
 	return joined;
 }
 
-static int insert_slowly(struct mmun_interval_notifier *sub, bool mmap_locked)
+static noinline int insert_slowly(struct mmun_interval_notifier *sub, bool mmap_locked)
 {
 	struct mmun_subscriptions *subs;
 	bool closed, left = false;
@@ -394,10 +395,10 @@ static int insert_slowly(struct mmun_interval_notifier *sub, bool mmap_locked)
 	return closed ? -ESRCH : 0;
 }
 
-static int insert(struct mmun_interval_notifier *sub, struct mm_struct *mm,
-		  unsigned long start, unsigned long length,
-		  const struct mmun_interval_notifier_ops *ops,
-		  bool mmap_locked)
+static __always_inline int
+insert(struct mmun_interval_notifier *sub, struct mm_struct *mm,
+       unsigned long start, unsigned long length,
+       const struct mmun_interval_notifier_ops *ops, bool mmap_locked)
 {
 	unsigned long last;
 
@@ -412,7 +413,7 @@ static int insert(struct mmun_interval_notifier *sub, struct mm_struct *mm,
 	sub->mm = mm;
 	sub->running = 0;
 
-	return insert_quickly(sub) ? 0 : insert_slowly(sub, mmap_locked);
+	return insert_quickly(sub, mm) ? 0 : insert_slowly(sub, mmap_locked);
 }
 
 /**

@@ -347,7 +347,7 @@ static void tell_list_end(struct mmun_subscriptions *subs,
 		return;
 	mmun_walk_begin(subs, &walk);
 	mmun_unlock(subs);
-	mmun_list_end(subs, &walk, range, slot);
+	mmun_list_end(subs, range, slot);
 	mmun_lock(subs);
 	mmun_walk_end(subs, &walk);
 }
@@ -451,7 +451,7 @@ void mmun_range_settle(struct mmun_subscriptions *subs, unsigned long orphans)
 		mmun_lock(subs);
 		mmun_walk_begin(subs, &walk);
 		mmun_unlock(subs);
-		mmun_list_end(subs, &walk, &subs->slots[slot].range, slot);
+		mmun_list_end(subs, &subs->slots[slot].range, slot);
 		mmun_lock(subs);
 		mmun_walk_end(subs, &walk);
 		mmun_unlock(subs);

@@ -58,7 +58,6 @@
  * are in flight, does hang the worker and then rmmod.)
  */
 
-#include <linux/hashtable.h>
 #include <linux/jiffies.h>
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
@@ -89,7 +88,6 @@ struct mmun_shim {
 
 	struct delayed_work detach;
 	struct delayed_work settle;
-	struct hlist_node hash;		/* written under shim_lock */
 	struct rcu_head rcu;
 	struct mmun_subscriptions subs;	/* its slots follow */
 };
@@ -102,7 +100,8 @@ struct mmun_shim {
 /* More ranges than this in flight on one mm are counted, not remembered. */
 static unsigned int nr_slots;
 
-static DEFINE_HASHTABLE(shims, 10);
+struct hlist_head mmun_mms[1 << MMUN_MMS_BITS];
+/* Changes of mmun_mms. */
 static DEFINE_SPINLOCK(shim_lock);
 /*
  * What may still call into our text: the kernel's notifiers that we attached,
@@ -461,7 +460,7 @@ static void detach_worker(struct work_struct *work)
 		goto out;
 
 	spin_lock(&shim_lock);
-	hash_del_rcu(&shim->hash);
+	hlist_del_init_rcu(&subs->hash);
 	spin_unlock(&shim_lock);
 	put_all_bridges(shim);
 
@@ -612,7 +611,6 @@ static struct mmun_shim *create_shim(struct mm_struct *mm)
 				nr_slots);
 	INIT_DELAYED_WORK(&shim->detach, detach_worker);
 	INIT_DELAYED_WORK(&shim->settle, settle_worker);
-	INIT_HLIST_NODE(&shim->hash);
 
 	/* [0, ULONG_MAX - 1]: all that a range with an exclusive end can have */
 	ret = mmu_interval_notifier_insert_locked(&shim->starts, mm, 0,
@@ -634,28 +632,10 @@ static struct mmun_shim *create_shim(struct mm_struct *mm)
 	}
 
 	spin_lock(&shim_lock);
-	hash_add_rcu(shims, &shim->hash, (unsigned long)mm);
+	hlist_add_head_rcu(&shim->subs.hash,
+			   &mmun_mms[hash_ptr(mm, MMUN_MMS_BITS)]);
 	spin_unlock(&shim_lock);
 	return shim;
-}
-
-/**
- * mmun_subscriptions_peek - the state of a mm, without a reference
- * @mm: the address space
- *
- * Context: the caller has preemption or interrupts off, which is an RCU read
- * section, and cheaper than rcu_read_lock().
- *
- * Return: the newest state of the mm, which may be going, or NULL.
- */
-struct mmun_subscriptions *mmun_subscriptions_peek(struct mm_struct *mm)
-{
-	struct mmun_shim *shim;
-
-	hash_for_each_possible_rcu(shims, shim, hash, (unsigned long)mm)
-		if (shim->subs.mm == mm)
-			return &shim->subs;
-	return NULL;
 }
 
 /* With a reference, or NULL. */
@@ -847,16 +827,13 @@ static int __init mmun_init(void)
  * one was unloaded with a subscription left. Its callbacks are gone, so the only
  * thing that can be done for the machine is to cut the mm off.
  */
-static void cut_off_leaked(void)
+static void cut_off_leaked(struct hlist_head *bucket)
 {
 	struct mmun_subscriptions *subs;
-	struct mmun_shim *shim;
 	unsigned int users;
-	int bucket;
 
 	rcu_read_lock();
-	hash_for_each_rcu(shims, bucket, shim, hash) {
-		subs = &shim->subs;
+	hlist_for_each_entry_rcu(subs, bucket, hash) {
 		mmun_lock(subs);
 		users = subs->users;
 		subs->users = 0;
@@ -865,14 +842,17 @@ static void cut_off_leaked(void)
 			continue;
 		pr_err("mmun: leaked: %u subscriptions of modules that are gone\n",
 		       users);
-		queue_shim_work(shim, &shim->detach, 0);
+		queue_shim_work(to_shim(subs), &to_shim(subs)->detach, 0);
 	}
 	rcu_read_unlock();
 }
 
 static void __exit mmun_exit(void)
 {
-	cut_off_leaked();
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(mmun_mms); i++)
+		cut_off_leaked(&mmun_mms[i]);
 	wait_event(text_unused, !atomic_read(&text_users));
 	/*
 	 * The kernel calls bridge_free() with softirqs off, which is an RCU
