@@ -30,6 +30,19 @@ need-kdir:
 modules: need-kdir
 	+$(kbuild) modules
 
+# Without a trace in the tree: kbuild is given a directory that has no module, and
+# asks the kernel what it is like. The facts of KUnit only where there is KUnit.
+probes: need-kdir
+	@dir=$$(mktemp -d) && trap 'rm -rf $$dir' EXIT && \
+	printf '%s\n' 'mmun-compat := $(CURDIR)/compat' \
+		'MMUN_KUNIT := $$(CONFIG_KUNIT)' \
+		'include $$(mmun-compat)/Kbuild.include' >$$dir/Kbuild && \
+	$(MAKE) -C $(KDIR) M=$$dir modules >$$dir/log 2>&1; \
+	cat $$dir/.mmun-probes* 2>/dev/null >$$dir/found; \
+	grep -h '\*\*\* \(This\|this\|mmun\|the probes\)' $$dir/log >&2 && code=1; \
+	[ -s $$dir/found ] || { [ -n "$$code" ] || tail -n 5 $$dir/log >&2; exit 1; }; \
+	compat/probe $$dir/found; exit $${code:-0}
+
 tools: tools/mmunctl
 
 tools/mmunctl: $(wildcard tools/*.[ch] include/uapi/linux/*.h)
@@ -84,6 +97,9 @@ check-all:
 events:
 	@scripts/events
 
+matrix:
+	@scripts/matrix
+
 bench:
 	@scripts/bench
 
@@ -97,6 +113,7 @@ help:
 	@echo 'Build and use, on this machine:'
 	@echo '  make             build mmun.ko and test/mmun_test.ko'
 	@echo '  make tools       build tools/mmunctl'
+	@echo '  make probes      print what compat/ finds the kernel to be like'
 	@echo '  make install     modules, mmunctl and headers (DESTDIR=, PREFIX=)'
 	@echo '  make uninstall   remove what install put there'
 	@echo '  make clean       remove what was built in the tree'
@@ -111,6 +128,7 @@ help:
 	@echo '  make mutants     do the suites catch small faults in the core (MUTANTS="012 03")?'
 	@echo '  make guest       the suites in the guest only (TESTS=t_list,t_get,...)'
 	@echo '  make events      print which events were heard on which kernel, last time'
+	@echo '  make matrix      every suite on every kernel (KERNELS="5.10 6.1 6.12 7.2"), built once each'
 	@echo '  make bench       what registration and a mirror cost, beside the in-kernel core'
 	@echo '  make lint        sparse, W=1, checkpatch and shellcheck only'
 	@echo '  make selftest    test the runner itself'
@@ -126,5 +144,5 @@ help:
 	@echo '                     (default: $${XDG_CACHE_HOME:-~/.cache}/mmun)'
 	@echo '  V=1                show the guest as it talks'
 
-.PHONY: all need-kdir modules tools install uninstall clean
-.PHONY: demo check check-hmm guest kunit coverage mutants check-all events bench lint selftest help
+.PHONY: all need-kdir modules probes tools install uninstall clean
+.PHONY: demo check check-hmm guest kunit coverage mutants check-all events matrix bench lint selftest help

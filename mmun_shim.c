@@ -302,20 +302,23 @@ static void hear_end(struct mmu_notifier *mn,
 	mmun_range_end_counted(subs, &range);
 }
 
-static int hear_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
-				  unsigned long start, unsigned long end)
+static mmu_notifier_young_t
+hear_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
+		       unsigned long start, unsigned long end)
 {
 	return mmun_list_clear_flush_young(&shim_of(mn)->subs, start, end);
 }
 
-static int hear_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
-			    unsigned long start, unsigned long end)
+static mmu_notifier_young_t
+hear_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
+		 unsigned long start, unsigned long end)
 {
 	return mmun_list_clear_young(&shim_of(mn)->subs, start, end);
 }
 
-static int hear_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
-			   unsigned long address)
+static mmu_notifier_young_t
+hear_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
+		unsigned long address)
 {
 	return mmun_list_test_young(&shim_of(mn)->subs, address);
 }
@@ -350,12 +353,7 @@ static const struct mmu_notifier_ops young_ops = {
 };
 
 static const struct mmu_notifier_ops tlb_ops = {
-#ifdef MMUN_KERNEL_HAS_ARCH_INVALIDATE_SECONDARY_TLBS
 	.arch_invalidate_secondary_tlbs = hear_tlb_flush,
-#else
-	/* Its name before 1af5a8109904 (6.6); also called at a range's end. */
-	.invalidate_range = hear_tlb_flush,
-#endif
 	.free_notifier = bridge_free,
 };
 

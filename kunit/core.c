@@ -5,7 +5,7 @@
  * In a walk the youngest subscriber is called first.
  */
 
-#include <linux/mmap_lock.h>
+#include <linux/mm.h>
 #include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/slab.h>

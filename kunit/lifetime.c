@@ -12,7 +12,7 @@
 
 #include <linux/cpumask.h>
 #include <linux/kthread.h>
-#include <linux/mmap_lock.h>
+#include <linux/mm.h>
 #include <linux/oom.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
@@ -572,15 +572,15 @@ static void place_name(const struct place_param *param, char *name)
 KUNIT_ARRAY_PARAM(every_place, places, place_name);
 
 /* Those where a walk of the list calls. */
-static const void *walk_place_gen_params(const void *prev, char *desc)
-{
-	const struct place_param *next = prev ? (typeof(next))prev + 1 : places;
+static const struct place_param walk_places[] = {
+	{ "start", AT_START },
+	{ "end", AT_END },
+	{ "young query", AT_QUERY },
+	{ "TLB flush", AT_TLB },
+	{ "release at exit", AT_RELEASE },
+};
 
-	if (next->at == AT_INTERVAL)
-		return NULL;
-	place_name(next, desc);
-	return next;
-}
+KUNIT_ARRAY_PARAM(walk_place, walk_places, place_name);
 
 /* Those where an object can be put. */
 static const struct place_param put_places[] = {
@@ -2380,7 +2380,7 @@ static void marked_mm(struct kunit *test, bool leave_first)
 	struct kt_sub *sub = kt_register(test, mm, &life_list_ops);
 	struct kt_interval *interval = kt_insert(test, mm, 0, PAGE_SIZE);
 
-	set_bit(MMF_UNSTABLE, &mm->flags);
+	mm_flags_set(MMF_UNSTABLE, mm);
 	if (leave_first) {
 		kt_unregister(sub);
 		kt_remove(interval);

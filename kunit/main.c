@@ -75,7 +75,7 @@ static int __init mmun_kunit_load(void)
 		return ret;
 	pr_info("KTAP version 1\n");
 	pr_info("1..%u\n", nr_suites);
-	return __kunit_test_suites_init(suites, nr_suites);
+	return __kunit_test_suites_init(suites, nr_suites, true);
 }
 
 static void __exit mmun_kunit_unload(void)

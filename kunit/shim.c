@@ -144,7 +144,7 @@ static struct file *new_file(struct kunit *test, unsigned long length)
 	struct shim_file *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, f);
-	f->file = shmem_file_setup("mmun", length, 0);
+	f->file = shmem_file_setup("mmun", length, EMPTY_VMA_FLAGS);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(f->file));
 	list_add(&f->node, &files);
 	return f->file;

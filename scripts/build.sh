@@ -15,7 +15,7 @@ build_tree() {
 
 	rm -rf "$dir"
 	mkdir -p "$src" "$root/modules" "$root/tests" "$root/bin"
-	cp -a "$TOP"/Kbuild "$TOP"/*.[ch] "$TOP"/include "$TOP"/kunit "$TOP"/test "$TOP"/tools "$src" ||
+	cp -a "$TOP"/Kbuild "$TOP"/*.[ch] "$TOP"/include "$TOP"/compat "$TOP"/kunit "$TOP"/test "$TOP"/tools "$src" ||
 		return 1
 	find "$src" \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete
 	rm -f "$src/test/first_driver.c"

@@ -44,6 +44,14 @@ kernel_tarball() {
 		return
 	done
 	mkdir -p "$CACHE/source"
+	case " $STOCK " in
+	*" $1 "*) ;;
+	*)
+		archive_tarball "$1" "$file" >&2
+		echo "$file"
+		return
+		;;
+	esac
 	unpack "$CACHE/source/$name.new" "$name" >&2
 	mv "$CACHE/source/$name.new/usr/src/$name.tar.xz" "$file"
 	rm -rf "$CACHE/source/$name.new"

@@ -20,6 +20,9 @@ set -u
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${MMUN_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/mmun}
 STOCK="6.12 6.1"
+# Others that the archive has, for KERNEL= and make matrix. Of 6.18 there is no image
+# with headers: only the test kernel, from its source.
+ARCHIVE="7.3 7.2 6.18 5.10"
 # For the suites' guests: an SRCU domain has a queue of functions for each CPU, as
 # on a machine with many. In one queue for all, where nothing overtakes, a barrier
 # and a grace period are the same.
@@ -27,6 +30,8 @@ MANY_QUEUES=srcutree.convert_to_big=1
 export LC_ALL=C
 # shellcheck source=scripts/kernels.sh
 . "$TOP/scripts/kernels.sh"
+# shellcheck source=scripts/archive.sh
+. "$TOP/scripts/archive.sh"
 
 say() { echo "mmun: $*" >&2; }
 
@@ -122,10 +127,20 @@ fetch_kernel() {
 	[ -e "$dir/release" ] && return
 	command -v apt-get >/dev/null ||
 		die "the stock kernels come through apt; pass KDIR= and KERNEL_IMAGE= to use your own."
+	tmp=$dir.new
+	rm -rf "$tmp"
 	case $1 in
 	6.12) meta=linux-image-6.12-amd64 ;;
 	6.1) meta=linux-image-amd64 ;;
-	*) die "KERNEL=$1 is none of: $STOCK" ;;
+	*)
+		case " $ARCHIVE " in
+		*" $1 "*) ;;
+		*) die "KERNEL=$1 is none of: $STOCK $ARCHIVE" ;;
+		esac
+		archive_kernel "$1" "$tmp"
+		keep_kernel "$tmp" "$dir"
+		return
+		;;
 	esac
 	image=$(depends "$meta" "^linux-image-${1//./\\.}\\.") || {
 		say "refreshing the package lists ..."
@@ -138,24 +153,32 @@ fetch_kernel() {
 	common=$(depends "$headers" "^linux-headers-.*-common") ||
 		die "apt has $image but no headers of that version."
 	kbuild=$(depends "$headers" "^linux-kbuild-")
-	tmp=$dir.new
-	rm -rf "$tmp"
 	unpack "$tmp" "$image" "$headers" "$common" "${kbuild:?}"
+	echo "$release" >"$tmp/release"
+	keep_kernel "$tmp" "$dir"
+}
+
+# keep_kernel NEW DIR: what was unpacked in NEW becomes DIR
+keep_kernel() {
+	local release
+
+	release=$(cat "$1/release") || exit 3
 	# Unpacked, not installed: the makefile must include its neighbour. The
 	# vmlinux is there for BTF only, which would need one more tool.
 	sed -i "s|/usr/src/|\$(dir \$(lastword \$(MAKEFILE_LIST)))../|" \
-		"$tmp/usr/src/linux-headers-$release/Makefile"
-	rm -f "$tmp/usr/src/linux-headers-$release/vmlinux"
-	ln -s "boot/vmlinuz-$release" "$tmp/image"
-	ln -s "usr/src/linux-headers-$release" "$tmp/build"
-	echo "$release" >"$tmp/release"
-	rm -rf "$dir"
-	mv "$tmp" "$dir"
+		"$1/usr/src/linux-headers-$release/Makefile"
+	rm -f "$1/usr/src/linux-headers-$release/vmlinux"
+	ln -s "boot/vmlinuz-$release" "$1/image"
+	ln -s "usr/src/linux-headers-$release" "$1/build"
+	rm -rf "$2"
+	mv "$1" "$2"
 }
 
 # use_kernel V: sets K_BUILD and K_IMAGE; "own" means the person's, and V-FLAVOUR
 # a test kernel
 use_kernel() {
+	local cc
+
 	if [ "$1" = own ]; then
 		[ -e "${KDIR:-}/Makefile" ] || die "your own kernel needs both: KDIR=${KDIR:-} has no kernel Makefile."
 		[ -r "${KERNEL_IMAGE:-}" ] || die "your own kernel needs both: KERNEL_IMAGE=${KERNEL_IMAGE:-} cannot be read."
@@ -169,7 +192,8 @@ use_kernel() {
 	*-*) build_kernel "$1"; return ;;
 	esac
 	fetch_kernel "$1"
-	need "$(sed -n 's/.*CROSS_COMPILE)\(gcc-[0-9]*\).*/\1:\1/p' "$K_BUILD/.kernelvariables" | head -n 1)"
+	cc=$(sed -n 's/.*CROSS_COMPILE)\(gcc-[0-9]*\).*/\1:\1/p' "$K_BUILD/.kernelvariables" | head -n 1)
+	[ -z "$cc" ] || need "$cc"
 }
 
 # Which kernels the person wants: their own, one, or all that are supported.

@@ -67,6 +67,7 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <mmun/exec_ns.h>
 
 #include "driver.h"
 #include "mirror.h"
@@ -248,9 +249,9 @@ static bool how_fits(const struct test_sub *sub, u32 how)
 	}
 }
 
-static bool may_mirror(struct mm_struct *mm)
+static bool may_mirror(struct task_struct *task, struct mm_struct *mm)
 {
-	return mm == current->mm || ns_capable(mm->user_ns, CAP_SYS_PTRACE);
+	return mm == current->mm || exec_ns_ptraceable(task, mm);
 }
 
 /* Return: the mm with a user, for mmput(). */
@@ -272,13 +273,13 @@ static struct mm_struct *mm_of_pid(s32 nr)
 	if (!task)
 		return ERR_PTR(-ESRCH);
 	mm = get_task_mm(task);
-	put_task_struct(task);
-	if (!mm)
-		return ERR_PTR(-ESRCH);
-	if (!may_mirror(mm)) {
+	if (!mm) {
+		mm = ERR_PTR(-ESRCH);
+	} else if (!may_mirror(task, mm)) {
 		mmput(mm);
-		return ERR_PTR(-EPERM);
+		mm = ERR_PTR(-EPERM);
 	}
+	put_task_struct(task);
 	return mm;
 }
 

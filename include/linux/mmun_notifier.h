@@ -25,7 +25,7 @@
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/mm_types.h>
-#include <linux/mmap_lock.h>
+#include <linux/mm.h>
 #include <linux/types.h>
 
 struct mmun_notifier;

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Until 6.9, where 997308f9ae74 ("mmu_notifier: remove the .change_pte() callback")
+ * took it away. Those who call it (copy on write, KSM, uprobes) do it inside a range
+ * that they raise, so a subscriber hears the change without it.
+ */
+#include <linux/mmu_notifier.h>
+
+static void change(struct mmu_notifier *mn, struct mm_struct *mm,
+		   unsigned long address, pte_t pte)
+{
+}
+
+const struct mmu_notifier_ops ops = { .change_pte = change };

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Since 6.18 the generator of a case's parameters is told for which test it is.
+ */
+#include <kunit/test.h>
+
+static const void *next(struct kunit *test, const void *prev, char *desc)
+{
+	return NULL;
+}
+
+static void run(struct kunit *test)
+{
+}
+
+const struct kunit_case cases[] = { KUNIT_CASE_PARAM(run, next) };
