@@ -29,10 +29,11 @@ struct kt_case {
 
 /* Cases run one at a time; alloc_notifier() is not told which one it is for. */
 static struct kunit *kt_current;
+static struct kt_case *kt_case;
 
 static struct kt_case *case_of(struct kunit *test)
 {
-	return test->priv;
+	return kt_case;
 }
 
 static void *kt_new(struct kunit *test, size_t size)
@@ -682,7 +683,7 @@ int kt_init(struct kunit *test)
 	INIT_LIST_HEAD(&c->subs);
 	INIT_LIST_HEAD(&c->intervals);
 	INIT_LIST_HEAD(&c->ranges);
-	test->priv = c;
+	kt_case = c;
 	kt_current = test;
 	return 0;
 }
@@ -743,6 +744,7 @@ void kt_exit(struct kunit *test)
 			      "%u bridges and works are left",
 			      mmun_kunit_attached());
 	kt_current = NULL;
+	kt_case = NULL;
 	if (test->status == KUNIT_FAILURE)
 		failed = true;
 }
