@@ -145,7 +145,8 @@ archive_kernel() {
 		$(archive_names "linux-(binary|modules)-${release//+/\\+}")
 	echo "$release" >"$2/release"
 	cc=$(sed -n 's/.*CROSS_COMPILE)gcc-\([0-9]*\).*/\1/p' "$2/usr/src/linux-headers-$release/.kernelvariables" | head -n 1)
-	if "$2/usr/lib/$kbuild/scripts/basic/fixdep" 2>&1 | grep -q GLIBC; then
+	# A newer one has options of its own, and came with a newer C library.
+	if [ "${cc:-0}" -gt "$(gcc -dumpversion | cut -d. -f1)" ]; then
 		archive_compiler "$cc"
 		find "$2/usr/lib/$kbuild" -type f -perm -100 -print0 | while IFS= read -r -d '' f; do
 			! head -c 4 "$f" | grep -q ELF || archive_relocate "$CACHE/cc-$cc" "$f" || die "patchelf cannot change $f."
@@ -155,5 +156,5 @@ archive_kernel() {
 		# It was another compiler's, and this machine's will do.
 		cc=gcc
 	fi
-	sed -i "s|\$(CROSS_COMPILE)gcc-[0-9]*|$cc|" "$2/usr/src/linux-headers-$release/.kernelvariables"
+	sed -i "s|\$(CROSS_COMPILE)gcc\(-[0-9]*\)\{0,1\}$|$cc|" "$2/usr/src/linux-headers-$release/.kernelvariables"
 }

@@ -143,6 +143,25 @@ static inline int ev_set(struct ev *e, const char *path, const char *value)
 	return put_string(path, value);
 }
 
+/* Since 5.13 they are in debugfs, before that beside the switch. */
+#define NUMA_DEBUG "/sys/kernel/debug/sched/numa_balancing/"
+#define NUMA_PROC "/proc/sys/kernel/numa_balancing_"
+
+static inline bool numa_settings(void)
+{
+	return there(NUMA_DEBUG "scan_delay_ms") ||
+	       there(NUMA_PROC "scan_delay_ms");
+}
+
+static inline int ev_set_numa(struct ev *e, const char *name, const char *value)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s%s",
+		 there(NUMA_DEBUG) ? NUMA_DEBUG : NUMA_PROC, name);
+	return ev_set(e, path, value);
+}
+
 static inline int ev_nodes(void)
 {
 	char buf[32];

@@ -55,22 +55,20 @@ FIXTURE_VARIANT_ADD(ev, mprotect_huge)
 
 /* ---- NUMA hinting: pages without access, for the process to fault on ---- */
 
-#define NUMA_DEBUG "/sys/kernel/debug/sched/numa_balancing/"
-
 static const char *need_balancing(struct ev *e)
 {
 	if (!there("/proc/sys/kernel/numa_balancing"))
 		return "no NUMA balancing in this kernel";
-	if (!there(NUMA_DEBUG "scan_delay_ms"))
-		return "no settings of NUMA balancing in debugfs";
+	if (!numa_settings())
+		return "no settings of NUMA balancing in this kernel";
 	return need_nodes(e);
 }
 
 static int prepare_hinting(struct ev *e)
 {
-	EV_TRY(ev_set(e, NUMA_DEBUG "scan_delay_ms", "1"));
-	EV_TRY(ev_set(e, NUMA_DEBUG "scan_period_min_ms", "1"));
-	EV_TRY(ev_set(e, NUMA_DEBUG "scan_period_max_ms", "10"));
+	EV_TRY(ev_set_numa(e, "scan_delay_ms", "1"));
+	EV_TRY(ev_set_numa(e, "scan_period_min_ms", "1"));
+	EV_TRY(ev_set_numa(e, "scan_period_max_ms", "10"));
 	EV_TRY(ev_set(e, "/proc/sys/kernel/numa_balancing", "0"));
 	return prepare_pages(e);
 }

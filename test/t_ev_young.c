@@ -56,8 +56,12 @@ static int raise_reclaim(struct ev *e)
 {
 	int ret = cgroup_put(e, "memory.reclaim", "1M");
 
-	if (ret == -ENOENT || ret == -EACCES || ret == -EPERM)
-		return ev_skip(e, "no memory.reclaim in this kernel");
+	/* before 5.19: what is above the limit is reclaimed by who sets it */
+	if (ret == -ENOENT || ret == -EACCES || ret == -EPERM) {
+		ret = cgroup_put(e, "memory.high", "0");
+		if (!ret)
+			ret = cgroup_put(e, "memory.high", "max");
+	}
 	return ret == -EAGAIN ? 0 : ret;
 }
 
