@@ -902,6 +902,21 @@ static inline const struct mmun_test_event *log_wait(struct evlog *log,
 	return e;
 }
 
+/*
+ * A range of the OOM reaper or of process_mrelease(): an UNMAP, on newer kernels a
+ * CLEAR.
+ */
+static inline const struct mmun_test_event *log_find_reaped(struct evlog *log,
+							    struct want w)
+{
+	const struct mmun_test_event *e;
+
+	w.event = EV_UNMAP;
+	e = log_find(log, &w);
+	w.event = EV_CLEAR;
+	return e ?: log_find(log, &w);
+}
+
 /* how many events of one kind for one subscription */
 static inline int count_what(struct evlog *log, __u32 id, __u32 what)
 {

@@ -109,7 +109,7 @@ FIXTURE_VARIANT_ADD(ev, mrelease)
 {
 	.c = {
 		.row = "UNMAP by process_mrelease",
-		.events = EV_BIT(EV_UNMAP),
+		.events = EV_BIT(EV_UNMAP) | EV_BIT(EV_CLEAR),
 		.nonblocking = true,
 		.need = need_mrelease,
 		.prepare = prepare_pages,
@@ -170,10 +170,10 @@ static int wait_reaper(struct ev *e)
 static int after_oom(struct ev *e)
 {
 	struct want w = {
-		.id = e->list, .what = MMUN_TEST_EV_START, .event = EV_UNMAP,
+		.id = e->list, .what = MMUN_TEST_EV_START,
 		.start = e->from, .end = e->to,
 	};
-	const struct mmun_test_event *r = log_find(&e->log, &w);
+	const struct mmun_test_event *r = log_find_reaped(&e->log, w);
 
 	if (!r || strncmp(r->comm, "oom_reaper", sizeof(r->comm))) {
 		fprintf(stderr, "# by %.16s\n", r ? r->comm : "nobody");
@@ -186,7 +186,7 @@ FIXTURE_VARIANT_ADD(ev, oom_reaper)
 {
 	.c = {
 		.row = "UNMAP by the OOM reaper",
-		.events = EV_BIT(EV_UNMAP),
+		.events = EV_BIT(EV_UNMAP) | EV_BIT(EV_CLEAR),
 		.nonblocking = true,
 		.need = need_memcg,
 		.prepare = prepare_oom,
