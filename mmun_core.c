@@ -702,7 +702,8 @@ static int register_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
  * callback takes. Takes a reference on the mm_struct (mm_count). Pairs with
  * mmun_notifier_unregister() or mmun_notifier_unregister_no_release().
  *
- * Return: 0, or
+ * Return:
+ * * 0
  * * -ESRCH: nobody uses the address space any more
  * * -ENOMEM: no memory
  * * -EINTR: a fatal signal is pending, or the task is being stopped or frozen or
@@ -868,7 +869,8 @@ get_unlocked(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
  * for writing, and no lock that a callback takes. Pairs with
  * mmun_notifier_put().
  *
- * Return: the subscription, or ERR_PTR() of
+ * Return:
+ * * the subscription, or ERR_PTR() of one of these
  * * what ops->alloc_notifier() returned (-ENOMEM if that is NULL)
  * * -EOVERFLOW: it has UINT_MAX users
  * * as mmun_notifier_register(); ops->free_notifier() has the object back then

@@ -44,7 +44,8 @@ static_assert(sizeof(struct mmun_interval_notifier) >=
  * lock (for reading is enough) of range->notifier->mm, and took
  * range->notifier_seq from mmun_interval_read_begin() before it took that lock.
  *
- * Return: 0, or
+ * Return:
+ * * 0
  * * -EBUSY: the section has collided; begin again with
  *   mmun_interval_read_begin()
  * * -EINVAL: the range is empty

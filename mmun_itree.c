@@ -431,7 +431,8 @@ insert(struct mmun_interval_notifier *sub, struct mm_struct *mm,
  * current->mm, or got by get_task_mm()) and not the mmap lock. Pairs with
  * mmun_interval_notifier_remove().
  *
- * Return: 0, or
+ * Return:
+ * * 0
  * * -EOVERFLOW: @length is zero, or the end is beyond ULONG_MAX
  * * -EINVAL: @ops has neither invalidate nor both invalidate_start and
  *   invalidate_finish
