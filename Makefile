@@ -9,8 +9,10 @@ PREFIX ?= /usr/local
 INSTALL_MOD_PATH ?= $(DESTDIR)
 CFLAGS ?= -O2 -Wall
 
-# The release that KDIR builds for, which need not be the running one.
-kdir-release = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)
+# The release that KDIR builds for, which need not be the running one. It is where
+# modules go; "make kernelrelease" says another one on Debian's 6.1.
+kdir-release = $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' \
+	$(KDIR)/include/generated/utsrelease.h)
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
 moddir = updates/mmun
 headers = $(DESTDIR)$(PREFIX)/include/mmun
