@@ -15,7 +15,8 @@ build_tree() {
 
 	rm -rf "$dir"
 	mkdir -p "$src" "$root/modules" "$root/tests" "$root/bin"
-	cp -a "$TOP"/Kbuild "$TOP"/*.[ch] "$TOP"/include "$TOP"/compat "$TOP"/kunit "$TOP"/test "$TOP"/tools "$src" ||
+	cp -a "$TOP"/Kbuild "$TOP"/*.[ch] "$TOP"/include "$TOP"/compat "$TOP"/kunit "$TOP"/test "$TOP"/tools \
+		"$TOP"/example "$src" ||
 		return 1
 	find "$src" \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete
 	rm -f "$src/test/first_driver.c"
@@ -38,8 +39,13 @@ build_tree() {
 		"${make[@]}" modules >>"$dir/log" 2>&1 || return 1
 		failed=1
 	fi
-	for name in mmun mmun_test mmun_peer first_driver mmun_kunit; do
-		for t in "$src/$name.ko" "$src"/{test,kunit}/"$name.ko"; do
+	# Not of this tree: it is built as any driver that uses mmun.
+	make[3]="M=$src/example"
+	if [ "${2:-}" != demo ] && ! "${make[@]}" modules >>"$dir/log" 2>&1; then
+		failed=1
+	fi
+	for name in mmun mmun_test mmun_peer mmun_example first_driver mmun_kunit; do
+		for t in "$src/$name.ko" "$src"/{test,kunit,example}/"$name.ko"; do
 			[ -e "$t" ] || continue
 			cp "$t" "$root/modules/"
 			strip --strip-debug "$root/modules/$name.ko"
@@ -94,7 +100,7 @@ build_program() {
 	local output=$1 dir=${1%/root/*} kept
 
 	shift
-	kept=$CACHE/build/programs/$(cat "$@" "$dir"/src/{test,tools}/*.h \
+	kept=$CACHE/build/programs/$(cat "$@" "$dir"/src/{test,tools,example}/*.h \
 		"$dir"/src/include/uapi/linux/*.h "$TOP/scripts/build.sh" | sha1sum | cut -d' ' -f1)
 	if [ ! -e "$kept" ]; then
 		mkdir -p "${kept%/*}"

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# For the Kbuild of a driver that uses mmun:
+#
+#	include /usr/include/mmun/mmun.mk
+#	ccflags-y += $(mmun-ccflags)
+#
+# It finds the headers beside itself, and the Module.symvers of mmun for the kernel
+# that the driver is built for: without it the driver would not link, and with
+# another kernel's it would not load.
+
+mmun-include := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
+mmun-ccflags := -I$(mmun-include)
+
+ifneq ($(wildcard $(mmun-include)/uapi),)
+# In mmun's own tree.
+mmun-ccflags += -I$(mmun-include)/uapi
+mmun-symvers := $(wildcard $(mmun-include)/../Module.symvers)
+else
+# Where make install has put it, or where DKMS keeps what it has built.
+mmun-symvers := $(firstword $(wildcard \
+	$(mmun-include)/$(KERNELRELEASE)/Module.symvers \
+	/var/lib/dkms/mmun/kernel-$(KERNELRELEASE)-*/Module.symvers))
+endif
+
+# kbuild also reads this to clean, without a configuration: ask nothing then.
+ifneq ($(CONFIG_MODULES),)
+ifeq ($(mmun-symvers),)
+$(error mmun is not built for kernel $(KERNELRELEASE): there is no Module.symvers of it; \
+	build it for that kernel first (dkms install mmun/VERSION -k $(KERNELRELEASE), or make in its tree))
+endif
+endif
+KBUILD_EXTRA_SYMBOLS += $(mmun-symvers)
