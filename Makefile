@@ -105,6 +105,9 @@ matrix:
 bench:
 	@scripts/bench
 
+docs:
+	@scripts/docs
+
 lint:
 	@scripts/lint
 
@@ -119,6 +122,7 @@ help:
 	@echo '  make install     modules, mmunctl and headers (DESTDIR=, PREFIX=)'
 	@echo '  make uninstall   remove what install put there'
 	@echo '  make clean       remove what was built in the tree'
+	@echo '  make docs        Documentation/ as HTML, with the API'
 	@echo
 	@echo 'In a QEMU guest with a stock kernel; nothing of this machine is touched:'
 	@echo '  make demo        a real process, watched through mmun'
@@ -147,4 +151,4 @@ help:
 	@echo '  V=1                show the guest as it talks'
 
 .PHONY: all need-kdir modules probes tools install uninstall clean
-.PHONY: demo check check-hmm guest kunit coverage mutants check-all events matrix bench lint selftest help
+.PHONY: demo check check-hmm guest kunit coverage mutants check-all events matrix bench lint selftest help docs
