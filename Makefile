@@ -16,6 +16,9 @@ kdir-release = $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' \
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
 moddir = updates/mmun
 headers = $(DESTDIR)$(PREFIX)/include/mmun
+installed = $(INSTALL_MOD_PATH)/lib/modules/$(kdir-release)/$(moddir)
+mandir = $(DESTDIR)$(PREFIX)/share/man
+man = mmunctl.1 mmun.4 mmun_notifier.9
 
 all: modules
 
@@ -48,24 +51,36 @@ probes: need-kdir
 tools: tools/mmunctl
 
 tools/mmunctl: $(wildcard tools/*.[ch] include/uapi/linux/*.h)
-	$(CC) $(CFLAGS) -Iinclude/uapi -pthread $(LDFLAGS) \
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Iinclude/uapi -pthread $(LDFLAGS) \
 		-o $@ $(filter %.c,$^)
 
 # An empty CONFIG_MODULE_SIG_ALL: a distribution does not ship its signing key.
-# With DESTDIR this is a package's staging, and depmod is for its installation.
+# SIGN_KEY and SIGN_CERT are the person's own. Whether the kernel will take the
+# modules is asked before anything is installed. With DESTDIR this is a package's
+# staging: depmod is for its installation, and so is the question.
 install: modules tools
+	$(if $(DESTDIR),,@scripts/may-load $(kdir-release) "$(SIGN_KEY)" "$(SIGN_CERT)")
 	+$(kbuild) modules_install INSTALL_MOD_PATH=$(INSTALL_MOD_PATH) \
 		INSTALL_MOD_DIR=$(moddir) CONFIG_MODULE_SIG_ALL=
+	$(if $(SIGN_KEY),for m in $$(find $(installed) -name '*.ko'); do \
+		$(KDIR)/scripts/sign-file sha256 $(SIGN_KEY) $(SIGN_CERT) $$m || { \
+		rm -rf $(installed); \
+		echo "Nothing is installed: $(SIGN_KEY) and $(SIGN_CERT) do not sign." >&2; \
+		exit 1; }; done)
 	$(if $(DESTDIR),,depmod -b $(INSTALL_MOD_PATH)/ $(kdir-release))
-	install -D -m 755 tools/mmunctl $(DESTDIR)$(PREFIX)/sbin/mmunctl
-	install -d $(headers)/linux
+	install -D -m 755 tools/mmunctl $(DESTDIR)$(PREFIX)/bin/mmunctl
+	install -d $(headers)/linux $(headers)/$(kdir-release)
 	install -m 644 include/linux/*.h include/uapi/linux/*.h $(headers)/linux
-	install -m 644 Module.symvers $(headers)/Module.symvers
+	install -m 644 include/mmun.mk $(headers)/mmun.mk
+	install -m 644 Module.symvers $(headers)/$(kdir-release)/Module.symvers
+	$(foreach m,$(man),install -D -m 644 Documentation/man/$(m) \
+		$(mandir)/man$(lastword $(subst ., ,$(m)))/$(m) &&) true
 
 uninstall: need-kdir
-	rm -rf $(INSTALL_MOD_PATH)/lib/modules/$(kdir-release)/$(moddir)
+	rm -rf $(installed)
 	$(if $(DESTDIR),,depmod -b $(INSTALL_MOD_PATH)/ $(kdir-release))
-	rm -f $(DESTDIR)$(PREFIX)/sbin/mmunctl
+	rm -f $(DESTDIR)$(PREFIX)/bin/mmunctl
+	rm -f $(foreach m,$(man),$(mandir)/man$(lastword $(subst ., ,$(m)))/$(m))
 	rm -rf $(headers)
 
 clean: need-kdir
@@ -108,6 +123,9 @@ bench:
 docs:
 	@scripts/docs
 
+check-package:
+	@scripts/package
+
 lint:
 	@scripts/lint
 
@@ -129,7 +147,7 @@ help:
 	@echo '  make check       every test, on every kernel'
 	@echo '  make kunit       the KUnit suites, on a debug kernel that is built once'
 	@echo '  make check-hmm   upstream'"'"'s hmm-tests, on the kernel'"'"'s own core and on mmun'
-	@echo '  make check-all   make check and all that takes long: coverage, mutants'
+	@echo '  make check-all   make check and all that takes long: coverage, mutants, packages'
 	@echo '  make coverage    what of the core the tests execute, with gcov'
 	@echo '  make mutants     do the suites catch small faults in the core (MUTANTS="012 03")?'
 	@echo '  make guest       the suites in the guest only (TESTS=t_list,t_get,...)'
@@ -137,9 +155,11 @@ help:
 	@echo '  make matrix      every suite on every kernel (KERNELS="5.10 6.1 6.12 7.2"), built once each'
 	@echo '  make bench       what registration and a mirror cost, beside the in-kernel core'
 	@echo '  make lint        sparse, W=1, checkpatch and shellcheck only'
+	@echo '  make check-package  build and install the Debian packages, in a chroot'
 	@echo '  make selftest    test the runner itself'
 	@echo
 	@echo 'Choices:'
+	@echo '  SIGN_KEY=FILE SIGN_CERT=FILE  with install: sign the modules (README.md)'
 	@echo '  KDIR=DIR           kernel headers or build tree to build against'
 	@echo '  KERNEL=6.12|6.1    one stock kernel for the guest'
 	@echo '  FLAVOUR=debug|kcsan|rt|gcov  with kunit, check-hmm: of the test kernel'
@@ -151,4 +171,4 @@ help:
 	@echo '  V=1                show the guest as it talks'
 
 .PHONY: all need-kdir modules probes tools install uninstall clean
-.PHONY: demo check check-hmm guest kunit coverage mutants check-all events matrix bench lint selftest help docs
+.PHONY: demo check check-hmm guest kunit coverage mutants check-all events matrix bench lint selftest help docs check-package
