@@ -19,7 +19,6 @@
  */
 
 #include <linux/fs.h>
-#include <linux/highmem.h>
 #include <linux/hmm.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
@@ -28,6 +27,7 @@
 #include <linux/mutex.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -101,13 +101,10 @@ static const struct mmun_interval_notifier_ops mirror_ops = {
 
 /* --- the device reads --- */
 
-/* The device has page i at hand: copy it to buf. */
+/* The device has page i at hand: copy it to buf. mmun has no 32-bit kernels. */
 static void access_page(struct mirror *mirror, unsigned long i, void *buf)
 {
-	void *from = kmap_local_page(mirror->pages[i]);
-
-	memcpy(buf, from, PAGE_SIZE);
-	kunmap_local(from);
+	memcpy(buf, page_address(mirror->pages[i]), PAGE_SIZE);
 }
 
 /* The device has no page i: bring it in, and let the device use it. */
