@@ -583,7 +583,8 @@ static bool add_user(struct mmun_notifier *mn)
 	unsigned int users = READ_ONCE(mn->users), seen;
 
 	for (;; users = seen) {
-		if (!users || users == UINT_MAX)
+		/* 0 or UINT_MAX */
+		if (users - 1 >= UINT_MAX - 1)
 			return false;
 		seen = cmpxchg(&mn->users, users, users + 1);
 		if (seen == users)
@@ -759,17 +760,18 @@ get_quickly(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
 {
 	struct mmun_notifier *mn, *found = NULL;
 	struct mmun_subscriptions *subs;
-	unsigned int *getting;
+	unsigned int *getting, odd;
 
-	/* The exit may have begun, and not come to an end. */
+	/* The exit may have begun. Before that the mm is not closed. */
 	if (!atomic_read(&mm->mm_users))
 		return NULL;
 	preempt_disable();
 	getting = this_cpu_ptr(&getters);
-	WRITE_ONCE(*getting, *getting + 1);	/* [A] */
+	odd = *getting + 1;
+	WRITE_ONCE(*getting, odd);		/* [A] */
 	smp_mb();
 	subs = mmun_subscriptions_peek(mm);
-	if (!subs || READ_ONCE(subs->closed))
+	if (!subs)
 		goto out;
 	hlist_for_each_entry_rcu(mn, &subs->got, got_node) {
 		if (mn->ops != ops)
@@ -780,7 +782,7 @@ get_quickly(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
 		break;
 	}
 out:
-	smp_store_release(getting, *getting + 1);	/* [D] */
+	smp_store_release(getting, odd + 1);	/* [D] */
 	preempt_enable();
 	return found;
 }

@@ -335,10 +335,10 @@ static bool ops_complete(const struct mmun_interval_notifier_ops *ops)
 }
 
 static void link_interval(struct mmun_interval_notifier *sub,
-			  struct mmun_subscriptions *subs)
+			  struct mm_struct *mm, struct mmun_subscriptions *subs)
 	__must_hold(&subs->lock)
 {
-	mmgrab(sub->mm);
+	mmgrab(mm);
 	sub->subs = subs;
 	/* Given out before, so no later range will have this number. */
 	sub->invalidate_seq = subs->invalidate_seq;
@@ -354,21 +354,22 @@ static __always_inline bool insert_quickly(struct mmun_interval_notifier *sub,
 					   struct mm_struct *mm)
 {
 	struct mmun_subscriptions *subs;
-	bool joined = false;
 
 	preempt_disable();
 	subs = mmun_subscriptions_peek(mm);
-	if (subs) {
+	if (likely(subs)) {
 		mmun_lock(subs);
-		if (atomic_read(&mm->mm_users) &&
-		    mmun_subscriptions_add_user(subs)) {
-			link_interval(sub, subs);
-			joined = true;
+		if (likely(atomic_read(&mm->mm_users) &&
+			   mmun_subscriptions_add_user(subs))) {
+			link_interval(sub, mm, subs);
+			mmun_unlock(subs);
+			preempt_enable();
+			return true;
 		}
 		mmun_unlock(subs);
 	}
 	preempt_enable();
-	return joined;
+	return false;
 }
 
 static noinline int insert_slowly(struct mmun_interval_notifier *sub, bool mmap_locked)
@@ -386,7 +387,7 @@ static noinline int insert_slowly(struct mmun_interval_notifier *sub, bool mmap_
 	if (closed)
 		left = mmun_subscriptions_leave(subs, 0);
 	else
-		link_interval(sub, subs);
+		link_interval(sub, sub->mm, subs);
 	mmun_unlock(subs);
 
 	if (left)
