@@ -134,7 +134,7 @@ selftest:
 
 help:
 	@echo 'Build and use, on this machine:'
-	@echo '  make             build mmun.ko and test/mmun_test.ko'
+	@echo '  make             build mmun.ko, test/mmun_test.ko and bench/mmun_bench.ko'
 	@echo '  make tools       build tools/mmunctl'
 	@echo '  make probes      print what compat/ finds the kernel to be like'
 	@echo '  make install     modules, mmunctl and headers (DESTDIR=, PREFIX=)'
@@ -153,7 +153,7 @@ help:
 	@echo '  make guest       the suites in the guest only (TESTS=t_list,t_get,...)'
 	@echo '  make events      print which events were heard on which kernel, last time'
 	@echo '  make matrix      every suite on every kernel (KERNELS="5.10 6.1 6.12 7.2"), built once each'
-	@echo '  make bench       what registration and a mirror cost, beside the in-kernel core'
+	@echo '  make bench       what mmun costs beside the in-kernel core (BENCH="register mmap")'
 	@echo '  make lint        sparse, W=1, checkpatch and shellcheck only'
 	@echo '  make check-package  build and install the Debian packages, in a chroot'
 	@echo '  make selftest    test the runner itself'

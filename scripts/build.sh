@@ -15,7 +15,7 @@ build_tree() {
 
 	rm -rf "$dir"
 	mkdir -p "$src" "$root/modules" "$root/tests" "$root/bin"
-	cp -a "$TOP"/Kbuild "$TOP"/*.[ch] "$TOP"/include "$TOP"/compat "$TOP"/kunit "$TOP"/test "$TOP"/tools \
+	cp -a "$TOP"/Kbuild "$TOP"/*.[ch] "$TOP"/include "$TOP"/compat "$TOP"/kunit "$TOP"/test "$TOP"/bench "$TOP"/tools \
 		"$TOP"/example "$src" ||
 		return 1
 	find "$src" \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete
@@ -44,8 +44,8 @@ build_tree() {
 	if [ "${2:-}" != demo ] && ! "${make[@]}" modules >>"$dir/log" 2>&1; then
 		failed=1
 	fi
-	for name in mmun mmun_test mmun_peer mmun_example first_driver mmun_kunit; do
-		for t in "$src/$name.ko" "$src"/{test,kunit,example}/"$name.ko"; do
+	for name in mmun mmun_test mmun_peer mmun_example mmun_bench first_driver mmun_kunit; do
+		for t in "$src/$name.ko" "$src"/{test,kunit,example,bench}/"$name.ko"; do
 			[ -e "$t" ] || continue
 			cp "$t" "$root/modules/"
 			strip --strip-debug "$root/modules/$name.ko"

@@ -1,0 +1,24 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2013
+#
+# mmunctl bench of the groups in MMUN_BENCH. What a process with nothing attached
+# costs is measured first, while no module of ours is loaded. The host takes the JSON
+# from what is printed, and makes one table of several guests' parts.
+
+set -u
+cd /modules || exit 1
+case ,${MMUN_BENCH:=nothing}, in
+*,nothing,*)
+	for m in $(tr ' ' '\n' <order | sed '1!G;h;$!d'); do
+		rmmod "$m" || exit 1
+	done
+	mmunctl bench --write-baseline /tmp/baseline || exit 1
+	for m in $(cat order); do
+		insmod "$m.ko" || exit 1
+	done
+	set -- --baseline /tmp/baseline
+	;;
+esac
+# shellcheck disable=SC2086 # options
+mmunctl bench --json - --only "$MMUN_BENCH" "$@" ${MMUN_BENCH_ARGS:-}
