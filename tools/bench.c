@@ -36,6 +36,7 @@
 #define CYCLE_PAGES	4
 
 #define SAMPLES_MAX	1024
+#define SETTLE_US	60000
 
 /* What the processes share. */
 struct board {
@@ -46,7 +47,6 @@ struct board {
 	volatile uint32_t id;
 	volatile uint64_t bytes;
 	volatile unsigned int ready;
-	volatile unsigned int go;
 };
 
 static struct board *board;
@@ -78,6 +78,7 @@ struct job {
 	enum place place;
 	enum victim victim;
 	bool plain_slow, plain_victim;
+	bool keep_file;
 };
 
 static void __noreturn __printf(1, 2) die(const char *fmt, ...)
@@ -127,7 +128,7 @@ static uint32_t attach(int fd, struct mmun_bench_attach *arg)
 {
 	arg->size = sizeof(*arg);
 	if (ioctl(fd, MMUN_BENCH_IOC_ATTACH, arg))
-		die("attach of %u", arg->n);
+		die("%u subscriptions", arg->n);
 	return arg->id;
 }
 
@@ -256,6 +257,9 @@ static void make_vmas(unsigned int n)
 			die("%u mappings", n);
 }
 
+/* How far apart the middle half of what was measured last lies, for 1. */
+static double spread;
+
 /* Medians of both cores; false if one of them could not be measured. */
 static bool measure(const struct job *job, double *result)
 {
@@ -271,11 +275,12 @@ static bool measure(const struct job *job, double *result)
 		for (core = 0; core < COLUMNS; core++) {
 			board->n = 0;
 			board->ready = 0;
-			board->go = 0;
 			pid = start_process();
 			if (!pid) {
 				if (job->vmas)
 					make_vmas(job->vmas);
+				/* What the one before left behind is over then. */
+				usleep(options->quick ? 1000 : SETTLE_US);
 				job->fn(job, core);
 				_exit(CODE_OK);
 			}
@@ -290,8 +295,11 @@ static bool measure(const struct job *job, double *result)
 			n[core] += board->n;
 		}
 	}
-	for (core = 0; core < COLUMNS; core++)
+	for (core = 0; core < COLUMNS; core++) {
 		result[core] = median(all[core], n[core]);
+		spread = (all[core][n[core] * 3 / 4] - all[core][n[core] / 4]) /
+			 result[core];
+	}
 	return true;
 }
 
@@ -381,9 +389,11 @@ static void bench_unregister(void)
 	};
 
 	measure_line("unregister.other", &job);
-	job.lists = 0;
+	/* The kernel expedites the first one in a while. */
 	job.count = 1;
 	job.rounds = 1;
+	measure_line("unregister.alone", &job);
+	job.lists = 0;
 	measure_line("unregister.last", &job);
 }
 
@@ -643,7 +653,7 @@ static void bench_mmap(void)
 	static const unsigned int intervals[] = { 1, 10, 100, 1000, 10000, 100000 };
 	static const unsigned int overlap[] = { 1, 10, 100 };
 	const struct job idle = {
-		.fn = job_mmap, .count = options->quick ? 20 : 200, .rounds = 5,
+		.fn = job_mmap, .count = options->quick ? 10 : 50, .rounds = 5,
 		.processes = 3,
 	};
 	struct job job;
@@ -684,33 +694,35 @@ static void bench_mmap2(void)
 {
 	const struct job job = {
 		.fn = job_mmap2, .intervals = 1000,
-		.count = options->quick ? 20 : 500, .rounds = 9,
+		.count = options->quick ? 10 : 100, .rounds = 5,
 	};
 
 	if (two_cpus("mmap2"))
 		measure_line("mmap2.elsewhere.1000", &job);
 }
 
-/* A process that attaches to itself and exits: from its _exit() to our wait. */
+/*
+ * A process that attaches to itself and exits: from its _exit() to our wait. Most
+ * drivers are left by the exit too, which closes their file: after the release
+ * comes the unregister. With keep_file it is ours, and stays open.
+ */
 static double time_exit(const struct job *job, int core)
 {
-	bool attaches = job->lists || job->intervals;
-	int fd = attaches ? device() : -1;
+	int fd = job->keep_file ? device() : -1;
 	uint64_t end;
 	pid_t pid;
 
 	pid = start_process();
 	if (!pid) {
-		if (attaches)
-			attach_job(fd, job, core);
+		if (job->lists || job->intervals)
+			attach_job(fd < 0 ? device() : fd, job, core);
 		board->stamp = now_ns();
 		_exit(CODE_OK);
 	}
 	if (!end_process(pid))
 		_exit(CODE_FAIL);
 	end = now_ns();
-	/* The file is ours too, so that the exit did not have to close it. */
-	if (attaches)
+	if (fd >= 0)
 		close(fd);
 	return end - board->stamp;
 }
@@ -734,6 +746,9 @@ static void bench_exit(void)
 	};
 
 	measure_line("exit.list.1", &job);
+	job.keep_file = true;
+	measure_line("exit.kept.1", &job);
+	job.keep_file = false;
 	job.lists = 0;
 	job.intervals = 1;
 	measure_line("exit.interval.1", &job);
@@ -745,12 +760,16 @@ static void bench_exit(void)
 
 static void job_fork(const struct job *job, int core)
 {
+	const struct sched_param fifo = { .sched_priority = 1 };
 	uint64_t begin, ns;
 	unsigned int i;
 	pid_t pid;
 
 	if (job->lists)
 		attach_job(device(), job, core);
+	/* The child runs when we wait for it, and not in the middle of our time. */
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &fifo))
+		die("SCHED_FIFO");
 	for (i = 0; i <= job->rounds; i++) {
 		begin = now_ns();
 		pid = fork();
@@ -783,7 +802,7 @@ struct nothing {
 };
 
 static struct nothing nothing[] = {
-	{ "nothing.mmap", { .fn = job_mmap, .count = 200, .rounds = 9 } },
+	{ "nothing.mmap", { .fn = job_mmap, .count = 50, .rounds = 5 } },
 	{ "nothing.fork", { .fn = job_fork, .rounds = 16 } },
 	{ "nothing.exit", { .fn = job_exit, .rounds = 16 } },
 };
@@ -849,8 +868,11 @@ static void bench_nothing(void)
 
 	for (i = 0; i < ARRAY_SIZE(nothing); i++) {
 		after = measure_nothing(&nothing[i]);
-		if (after && nothing[i].before)
-			table_set(nothing[i].id, nothing[i].before, after);
+		if (!after || !nothing[i].before)
+			continue;
+		table_set(nothing[i].id, nothing[i].before, after);
+		/* What differs by less is not measurable. */
+		table_set_limit(nothing[i].id, 1 + (spread > 0.01 ? spread : 0.01));
 	}
 }
 
@@ -895,16 +917,21 @@ static void job_memory_mm(const struct job *job, int core)
 	pid_t *pids = calloc(job->count, sizeof(*pids));
 	double before, after;
 	unsigned int i;
-	int fd;
+	int fd, go[2];
+	char c;
 
+	if (pipe(go))
+		die("pipe");
 	for (i = 0; i < job->count; i++) {
 		pids[i] = start_process();
 		if (pids[i])
 			continue;
+		close(go[1]);
 		fd = device();
 		__atomic_add_fetch(&board->ready, 1, __ATOMIC_SEQ_CST);
-		if (!wait_for(&board->go, 1))
-			die("nobody said go");
+		/* All go at once, when nobody can write any more. */
+		if (read(go[0], &c, 1))
+			die("pipe");
 		attach(fd, &arg);
 		__atomic_add_fetch(&board->bytes, arg.bytes, __ATOMIC_SEQ_CST);
 		__atomic_sub_fetch(&board->ready, 1, __ATOMIC_SEQ_CST);
@@ -912,11 +939,12 @@ static void job_memory_mm(const struct job *job, int core)
 		_exit(CODE_OK);
 	}
 	board->bytes = 0;
+	close(go[0]);
 	if (!wait_for(&board->ready, job->count))
 		die("processes did not begin");
 	usleep(300000);
 	before = kernel_memory();
-	board->go = 1;
+	close(go[1]);
 	if (!wait_for(&board->ready, 0))
 		die("processes did not attach");
 	usleep(300000);
@@ -959,7 +987,7 @@ static void bench_memory(void)
 {
 	double limit = 1024.0 * sysconf(_SC_NPROCESSORS_CONF);
 	struct job job = {
-		.fn = job_memory_mm, .count = options->quick ? 16 : 256,
+		.fn = job_memory_mm, .count = options->quick ? 16 : 128,
 		.processes = 3,
 	};
 
