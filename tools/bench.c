@@ -541,8 +541,61 @@ static bool two_cpus(const char *what)
 	return false;
 }
 
+struct spinner {
+	pthread_barrier_t *barrier;
+	int which;
+	unsigned int rounds;
+	uint64_t begin[MMUN_BENCH_ROUNDS_MAX], end[MMUN_BENCH_ROUNDS_MAX];
+};
+
+static void *spinner_main(void *arg)
+{
+	struct spinner *s = arg;
+	volatile unsigned int i;
+	unsigned int r;
+
+	pin(s->which);
+	for (r = 0; r < s->rounds; r++) {
+		if (s->barrier)
+			pthread_barrier_wait(s->barrier);
+		s->begin[r] = now_ns();
+		for (i = 0; i < 1000000; i++)
+			;
+		s->end[r] = now_ns();
+	}
+	return NULL;
+}
+
+/* What the machine itself makes of two threads now: nothing is shared. */
+static void job_ideal(const struct job *job, int core)
+{
+	static struct spinner alone, s[2];
+	pthread_barrier_t barrier;
+	uint64_t begin, end;
+	pthread_t other;
+	unsigned int r;
+
+	(void)core;
+	alone.rounds = job->rounds;
+	spinner_main(&alone);
+	pthread_barrier_init(&barrier, NULL, 2);
+	for (r = 0; r < 2; r++)
+		s[r] = (struct spinner){ .barrier = &barrier, .which = r,
+					 .rounds = job->rounds };
+	if (pthread_create(&other, NULL, spinner_main, &s[1]))
+		die("a thread");
+	spinner_main(&s[0]);
+	pthread_join(other, NULL);
+	for (r = 0; r < job->rounds; r++) {
+		begin = s[0].begin[r] < s[1].begin[r] ? s[0].begin[r] : s[1].begin[r];
+		end = s[0].end[r] > s[1].end[r] ? s[0].end[r] : s[1].end[r];
+		sample(2.0 * (alone.end[r] - alone.begin[r]) / (end - begin));
+	}
+}
+
 static void bench_scale(void)
 {
+	const struct job ideal = { .fn = job_ideal, .rounds = 16 };
 	struct job job = {
 		.fn = job_scale, .lists = 1, .op = MMUN_BENCH_GET,
 		.count = 10000, .rounds = 16,
@@ -550,6 +603,7 @@ static void bench_scale(void)
 
 	if (!two_cpus("scale"))
 		return;
+	measure_line("scale.nothing", &ideal);
 	measure_line("get.scale", &job);
 	job.op = MMUN_BENCH_READ;
 	job.count = options->quick ? 10000 : 200000;
@@ -910,27 +964,30 @@ static void facts(int fd, int core, struct mmun_bench_facts *facts)
 		die("facts");
 }
 
-/* A mm with one list subscriber, without what the driver itself allocates. */
-static void job_memory_mm(const struct job *job, int core)
+/* Processes that wait for a pipe to be closed, and then attach a list subscriber. */
+struct crowd {
+	unsigned int n;
+	pid_t pids[1024];
+	int go[2];
+};
+
+static void gather(struct crowd *crowd, unsigned int n, int core)
 {
 	struct mmun_bench_attach arg = { .core = core, .n = 1 };
-	pid_t *pids = calloc(job->count, sizeof(*pids));
-	double before, after;
-	unsigned int i;
-	int fd, go[2];
+	int fd;
 	char c;
 
-	if (pipe(go))
+	if (pipe(crowd->go))
 		die("pipe");
-	for (i = 0; i < job->count; i++) {
-		pids[i] = start_process();
-		if (pids[i])
+	board->ready = 0;
+	for (crowd->n = 0; crowd->n < n; crowd->n++) {
+		crowd->pids[crowd->n] = start_process();
+		if (crowd->pids[crowd->n])
 			continue;
-		close(go[1]);
+		close(crowd->go[1]);
 		fd = device();
 		__atomic_add_fetch(&board->ready, 1, __ATOMIC_SEQ_CST);
-		/* All go at once, when nobody can write any more. */
-		if (read(go[0], &c, 1))
+		if (read(crowd->go[0], &c, 1))
 			die("pipe");
 		attach(fd, &arg);
 		__atomic_add_fetch(&board->bytes, arg.bytes, __ATOMIC_SEQ_CST);
@@ -938,22 +995,46 @@ static void job_memory_mm(const struct job *job, int core)
 		pause();
 		_exit(CODE_OK);
 	}
-	board->bytes = 0;
-	close(go[0]);
-	if (!wait_for(&board->ready, job->count))
+	close(crowd->go[0]);
+	if (!wait_for(&board->ready, n))
 		die("processes did not begin");
-	usleep(300000);
-	before = kernel_memory();
-	close(go[1]);
+}
+
+static void let_go(struct crowd *crowd)
+{
+	close(crowd->go[1]);
 	if (!wait_for(&board->ready, 0))
 		die("processes did not attach");
-	usleep(300000);
-	after = kernel_memory();
-	sample((after - before - board->bytes) / job->count);
-	for (i = 0; i < job->count; i++) {
-		kill(pids[i], SIGKILL);
-		end_process(pids[i]);
+	usleep(SETTLE_US);
+}
+
+static void disperse(struct crowd *crowd)
+{
+	while (crowd->n--) {
+		kill(crowd->pids[crowd->n], SIGKILL);
+		end_process(crowd->pids[crowd->n]);
 	}
+}
+
+/*
+ * A mm with one list subscriber, without what the driver itself allocates. A first
+ * crowd takes what is free in the slabs, so that the second one needs new ones.
+ */
+static void job_memory_mm(const struct job *job, int core)
+{
+	static struct crowd first, second;
+	double before;
+
+	gather(&first, job->count / 2, core);
+	let_go(&first);
+	gather(&second, job->count, core);
+	board->bytes = 0;
+	usleep(SETTLE_US);
+	before = kernel_memory();
+	let_go(&second);
+	sample((kernel_memory() - before - board->bytes) / job->count);
+	disperse(&first);
+	disperse(&second);
 }
 
 /* One more subscriber: what the driver embeds, and what the core allocates. */
@@ -972,10 +1053,10 @@ static void job_memory_sub(const struct job *job, int core)
 		arg.stride = STRIDE;
 	}
 	attach_lists(fd, core, 1);
-	usleep(300000);
+	usleep(SETTLE_US);
 	before = kernel_memory();
 	attach(fd, &arg);
-	usleep(300000);
+	usleep(SETTLE_US);
 	after = kernel_memory();
 	facts(fd, core, &f);
 	own = (after - before - arg.bytes) / job->count;
@@ -987,8 +1068,8 @@ static void bench_memory(void)
 {
 	double limit = 1024.0 * sysconf(_SC_NPROCESSORS_CONF);
 	struct job job = {
-		.fn = job_memory_mm, .count = options->quick ? 16 : 128,
-		.processes = 3,
+		.fn = job_memory_mm, .count = options->quick ? 16 : 512,
+		.processes = 1,
 	};
 
 	measure_line("memory.mm", &job);
