@@ -450,14 +450,15 @@ static bool last_line_is_a_verdict(const char *path)
 	       targets && met <= targets;
 }
 
+#define QUICK	"mmunctl bench --quick"
+
 TEST(mmunctl_bench)
 {
-	EXPECT_EQ(0, system("mmunctl bench --quick --only get,read,fork"
-			    " --json /tmp/bench.json >/tmp/bench.out 2>&1"));
-	EXPECT_TRUE(last_line_is_a_verdict("/tmp/bench.out"));
+	EXPECT_EQ(0, system(QUICK " --only get,read,fork --json /tmp/b.json >/tmp/b.out 2>&1"));
+	EXPECT_TRUE(last_line_is_a_verdict("/tmp/b.out"));
 	/* The same from what it wrote, in the same order. */
-	EXPECT_EQ(0, system("mmunctl bench --quick --from /tmp/bench.json >/tmp/bench.again"));
-	EXPECT_EQ(0, system("grep -v ' \\.\\.\\.$' /tmp/bench.out | cmp - /tmp/bench.again"));
+	EXPECT_EQ(0, system(QUICK " --from /tmp/b.json >/tmp/b.again"));
+	EXPECT_EQ(0, system("grep -v ' \\.\\.\\.$' /tmp/b.out | cmp - /tmp/b.again"));
 	EXPECT_EQ(2 << 8, system("mmunctl bench --only nobody 2>/dev/null"));
 	EXPECT_EQ(2 << 8, system("mmunctl bench --rounds 0 2>/dev/null"));
 	EXPECT_EQ(2 << 8, system("mmunctl bench --from /nowhere 2>/dev/null"));

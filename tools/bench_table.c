@@ -64,8 +64,9 @@ static struct line lines[] = {
 	{ "mmap.overlap.100", "  intervals that overlap", "100", NS, RATIO, 1.0 },
 	{ "mmap2.elsewhere.1000", "  two CPUs, intervals elsewhere", "1000", NS, RATIO, 1.0 },
 	{ "exit.list.1", "exit of a process", "1 list", NS, RATIO, 0.5 },
+	{ "exit.traffic.1", "", "1, traffic", NS, RATIO, 0.5 },
 	{ "exit.list.100", "", "100 lists", NS, RATIO, 0.5 },
-	{ "exit.kept.1", "", "1, not left", NS },
+	{ "exit.kept.1", "", "1, file kept", NS },
 	{ "exit.interval.1", "", "1 interval", NS, RATIO, 1.1 },
 	{ "fork.list.1", "fork of a process", "1 list", NS, RATIO, 1.05 },
 	{ "nothing.mmap", "nothing attached: before, after", "mmap", NS, RATIO, 1.01 },
@@ -242,7 +243,7 @@ static void print_line(const struct line *line, const char *operation)
 		snprintf(ratio, sizeof(ratio), "%.*f",
 			 line->value[ON_MMUN] < 0.1 * line->value[IN_KERNEL] ? 5 : 3,
 			 line->value[ON_MMUN] / line->value[IN_KERNEL]);
-	printf("%-36s %-11s %13s %13s %9s %10s  %s\n", operation, line->size,
+	printf("%-36s %-12s %13s %13s %9s %10s  %s\n", operation, line->size,
 	       value_text(line->unit, line->value[IN_KERNEL], kernel,
 			  sizeof(kernel)),
 	       value_text(line->unit, line->value[ON_MMUN], mmun, sizeof(mmun)),
@@ -257,14 +258,14 @@ void table_print(bool all)
 	const char *operation = "", *said = NULL;
 	size_t i;
 
-	printf("%-36s %-11s %13s %13s %9s %10s\n", "operation", "size",
+	printf("%-36s %-12s %13s %13s %9s %10s\n", "operation", "size",
 	       "in-kernel", "mmun", "ratio", "target");
 	for (i = 0; i < ARRAY_SIZE(lines); i++) {
 		if (*lines[i].operation)
 			operation = lines[i].operation;
 		if (!lines[i].have) {
 			if (all)
-				printf("%-36s %-11s not measured\n", operation,
+				printf("%-36s %-12s not measured\n", operation,
 				       lines[i].size);
 			continue;
 		}
