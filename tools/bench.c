@@ -804,12 +804,10 @@ static void job_exit_in_traffic(const struct job *job, int core)
 	pid_t traffic = start_traffic(core);
 	unsigned int i;
 
-	usleep(SETTLE_US);
-	for (i = 0; i <= job->rounds; i++) {
-		double ns = time_exit(job, core);
-
-		if (i)
-			sample(ns);
+	for (i = 0; i < job->rounds; i++) {
+		/* On one CPU the traffic must have had a turn since the last exit. */
+		usleep(SETTLE_US);
+		sample(time_exit(job, core));
 	}
 	kill(traffic, SIGKILL);
 	end_process(traffic);
