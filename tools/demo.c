@@ -86,6 +86,7 @@ struct demo {
 	uint64_t next_seq, lost;
 	uint32_t lists[MAX_LISTS];	/* subscriptions that hear ends */
 	unsigned int nr_lists;
+	uint32_t reaping;		/* the event of process_mrelease() */
 	unsigned int ok, missing, skipped;
 };
 
@@ -768,6 +769,11 @@ static bool refused_step(struct demo *d, struct row *row, pid_t pid,
 	row->starts = count(d, row->from, bystander, MMUN_TEST_EV_START);
 	row->ends = count(d, row->from, bystander, MMUN_TEST_EV_END);
 	refused = count(d, row->from, refuser, MMUN_TEST_EV_REFUSED);
+	/* An UNMAP, on newer kernels a CLEAR. */
+	if (find(d, row->from, refuser, MMUN_TEST_EV_REFUSED, NOTIFY_CLEAR,
+		 false, row->start))
+		d->reaping = NOTIFY_CLEAR;
+	row->event = d->reaping;
 	if (err != -EAGAIN)
 		note(row, "process_mrelease did not fail with EAGAIN");
 	else if (!find_cover(d, row, refuser, MMUN_TEST_EV_REFUSED, false))
@@ -845,7 +851,7 @@ static void agreed_step(struct demo *d, struct row *row, pid_t pid,
 {
 	int err;
 
-	expect_range(row, NOTIFY_UNMAP, area->start, area->end);
+	expect_range(row, d->reaping, area->start, area->end);
 	err = dev_knobs(d->fd, refuser, 0);
 	if (err)
 		note(row, "the refusal cannot be switched off: %s",
@@ -870,7 +876,7 @@ static void second_part(struct demo *d, const struct player *player,
 
 	held = hold_at_exit(&row, player->pid);
 	if (held) {
-		row.event = NOTIFY_UNMAP;
+		d->reaping = NOTIFY_UNMAP;
 		row.start = area->start;
 		row.end = area->end;
 		able = refused_step(d, &row, player->pid, bystander, refuser);
