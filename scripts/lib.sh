@@ -168,7 +168,7 @@ keep_kernel() {
 	sed -i "s|/usr/src/|\$(dir \$(lastword \$(MAKEFILE_LIST)))../|" \
 		"$1/usr/src/linux-headers-$release/Makefile"
 	rm -f "$1/usr/src/linux-headers-$release/vmlinux"
-	ln -s "$(cd "$1" && find boot usr/lib -name "vmlinuz*" -type f | head -n 1)" "$1/image"
+	ln -s "$(cd "$1" && find boot usr/lib -name "vmlinuz*" -type f 2>/dev/null | head -n 1)" "$1/image"
 	ln -s "usr/src/linux-headers-$release" "$1/build"
 	rm -rf "$2"
 	mv "$1" "$2"
