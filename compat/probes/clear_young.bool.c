@@ -5,13 +5,13 @@
 #include <linux/mmu_notifier.h>
 
 static bool query(struct mmu_notifier *mn, struct mm_struct *mm,
-		unsigned long start, unsigned long end)
+		  unsigned long start, unsigned long end)
 {
 	return 0;
 }
 
 static bool test(struct mmu_notifier *mn, struct mm_struct *mm,
-	       unsigned long address)
+		 unsigned long address)
 {
 	return 0;
 }
