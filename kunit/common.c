@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the suites share: see mmun_kunit.h. */
 
+#include <linux/cpumask.h>
+#include <linux/hw_breakpoint.h>
 #include <linux/kmod.h>
 #include <linux/kthread.h>
 #include <linux/mman.h>
@@ -154,6 +156,61 @@ int kt_join(struct kunit *test, struct kt_task *task)
 	KUNIT_ASSERT_TRUE_MSG(test, join(task), "%ps does not return",
 			      task->fn);
 	return task->ret;
+}
+
+/* --- watches --- */
+
+/* Elsewhere a breakpoint on data stops before the access. */
+#if defined(CONFIG_HAVE_HW_BREAKPOINT) && defined(CONFIG_X86)
+static void watch_hit(struct perf_event *event, struct perf_sample_data *data,
+		      struct pt_regs *regs)
+{
+	struct kt_watch *watch = event->overflow_handler_context;
+
+	if (!watch->hits++)
+		watch->fn(watch);
+}
+
+int kt_watch(struct kt_watch *watch, const void *word)
+{
+	struct perf_event_attr attr;
+	struct perf_event *event;
+
+	hw_breakpoint_init(&attr);
+	attr.bp_addr = (unsigned long)word;
+	attr.bp_len = HW_BREAKPOINT_LEN_4;
+	attr.bp_type = HW_BREAKPOINT_RW;
+	event = register_user_hw_breakpoint(&attr, watch_hit, watch, current);
+	if (IS_ERR_OR_NULL(event))
+		return -EOPNOTSUPP;
+	watch->event = event;
+	return 0;
+}
+
+void kt_unwatch(struct kt_watch *watch)
+{
+	unregister_hw_breakpoint(watch->event);
+}
+#else
+int kt_watch(struct kt_watch *watch, const void *word)
+{
+	return -EOPNOTSUPP;
+}
+
+void kt_unwatch(struct kt_watch *watch)
+{
+}
+#endif
+
+bool kt_two_cpus(struct kunit *test, unsigned int *other)
+{
+	unsigned int here = cpumask_first(cpu_online_mask);
+
+	*other = cpumask_last(cpu_online_mask);
+	if (*other == here)
+		return false;
+	KUNIT_ASSERT_EQ(test, set_cpus_allowed_ptr(current, cpumask_of(here)), 0);
+	return true;
 }
 
 /* --- address spaces --- */

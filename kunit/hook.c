@@ -169,6 +169,7 @@ void mmun_kunit_look(struct mmun_subscriptions *subs,
 	state->active = hweight_long(subs->active);
 	state->provisional = hweight_long(subs->provisional);
 	state->overflow = subs->overflow;
+	state->invalidating = subs->invalidating;
 	list_for_each(node, &subs->waiters)
 		state->waiters++;
 	list_for_each(node, &subs->walks)
@@ -179,6 +180,12 @@ void mmun_kunit_look(struct mmun_subscriptions *subs,
 	mmun_unlock(subs);
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_look);
+
+const void *mmun_kunit_invalidating(struct mmun_subscriptions *subs)
+{
+	return &subs->invalidating;
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_invalidating);
 
 void mmun_kunit_set_seq(struct mmun_subscriptions *subs, unsigned long seq)
 {

@@ -821,6 +821,174 @@ static void p14_waits_for_counted_ranges(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, state.busy + state.overflow, 0U);
 }
 
+static void assert_counted(struct kunit *test, struct kt_interval *interval,
+			   unsigned int n)
+{
+	struct mmun_kunit_state state;
+
+	look(interval, &state);
+	KUNIT_ASSERT_EQ(test, state.active + state.overflow, n);
+	KUNIT_ASSERT_EQ(test, state.invalidating, n);
+}
+
+static void assert_refused(struct kunit *test, struct mm_struct *mm)
+{
+	struct kt_range *range = kt_range(test, mm, FIRST, LAST + 1, false,
+					  MMUN_NOTIFY_UNMAP);
+
+	KUNIT_ASSERT_EQ(test, kt_start(range), -EAGAIN);
+}
+
+/*
+ * The count by which read_begin sees that nothing is in flight: each range of any
+ * kind counts once from its start to its end, and a refused one no longer.
+ */
+static void p14_each_range_counts(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_interval *interval = insert(test, mm);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct kt_range *slotted[BITS_PER_LONG], *counted[2], *range;
+	struct mmun_kunit_state state;
+	struct reader *reader;
+	unsigned int i, n;
+
+	slotted[0] = start(test, mm, FIRST, LAST + 1);
+	slotted[1] = start(test, mm, 0x900000, 0x901000);
+	assert_counted(test, interval, 2);
+	kt_end(slotted[0]);
+	assert_counted(test, interval, 1);
+	kt_end(slotted[1]);
+	assert_counted(test, interval, 0);
+
+	interval->refuse = true;
+	assert_refused(test, mm);
+	assert_counted(test, interval, 0);
+	interval->refuse = false;
+	sub->refuse = -EAGAIN;
+	assert_refused(test, mm);
+	assert_counted(test, interval, 0);
+	sub->refuse = 0;
+
+	range = accept(test, mm, FIRST, LAST + 1);
+	assert_counted(test, interval, 1);
+	refuse_behind(range);
+	KT_ASSERT_UNTIL(test, (look(interval, &state), !state.busy));
+	assert_counted(test, interval, 0);
+
+	look(interval, &state);
+	n = state.slots;
+	KUNIT_ASSERT_LE(test, n, (unsigned int)BITS_PER_LONG);
+	for (i = 0; i < n; i++)
+		slotted[i] = start(test, mm, 0x900000, 0x901000);
+	assert_refused(test, mm);
+	assert_counted(test, interval, n);
+	for (i = 0; i < 2; i++)
+		counted[i] = start(test, mm, 0x900000, 0x901000);
+	assert_counted(test, interval, n + 2);
+	for (i = 0; i < n; i++)
+		kt_end(slotted[i]);
+	assert_counted(test, interval, 2);
+	kt_end(counted[0]);
+	assert_counted(test, interval, 1);
+	/* By now only that one, which no slot knows of, makes a reader wait. */
+	reader = read_beside(test, interval);
+	kt_assert_waits(test, interval->mni.subs, reader->task, 1);
+	kt_end(counted[1]);
+	kt_join(test, reader->task);
+	assert_counted(test, interval, 0);
+}
+
+/* The exit gives up all ranges in flight: none counts any more. */
+static void p14_none_counts_after_the_exit(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_interval *interval = insert(test, mm);
+	struct mmun_kunit_state state;
+	unsigned int i;
+
+	kt_mm_kill(test, mm);
+	look(interval, &state);
+	for (i = 0; i < state.slots + 2; i++)
+		start(test, mm, 0x900000, 0x901000);
+	assert_counted(test, interval, state.slots + 2);
+	kt_mm_exit(test, mm);
+	assert_counted(test, interval, 0);
+	remove_now(test, interval);
+}
+
+struct between {
+	struct reader reader;
+	struct kt_watch watch;
+	unsigned int cpu;
+	bool inside;			/* read_begin has looked at the count */
+	bool begun;			/* and the range has begun since */
+	bool in_time;			/* before it went on */
+};
+
+static void wait_for_the_range(struct kt_watch *watch)
+{
+	struct between *b = watch->arg;
+
+	WRITE_ONCE(b->inside, true);
+	b->in_time = kt_spin_until(READ_ONCE(b->begun), 5000);
+}
+
+static int watched_read_task(void *arg)
+{
+	struct between *b = arg;
+	int ret;
+
+	ret = set_cpus_allowed_ptr(current, cpumask_of(b->cpu));
+	if (ret)
+		return ret;
+	b->watch.fn = wait_for_the_range;
+	b->watch.arg = b;
+	ret = kt_watch(&b->watch,
+		       mmun_kunit_invalidating(b->reader.interval->mni.subs));
+	if (ret)
+		return ret;
+	b->reader.seq = mmun_interval_read_begin(&b->reader.interval->mni);
+	kt_unwatch(&b->watch);
+	return 0;
+}
+
+/*
+ * A range begins, and calls the interval, when read_begin has seen that none is in
+ * flight: the number that it returns is that from before, or it waits after all.
+ */
+static void p13_range_begins_inside_read_begin(struct kunit *test)
+{
+	struct between *b = new(test, sizeof(*b));
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_interval *interval = insert(test, mm);
+	struct kt_range *range = range_of(test, mm, FIRST, LAST + 1);
+	int ret;
+
+	if (!kt_two_cpus(test, &b->cpu))
+		kunit_skip(test, "there is one CPU only");
+	b->reader.interval = interval;
+	b->reader.task = kt_run(test, watched_read_task, b);
+	while (!READ_ONCE(b->inside) && kt_running(b->reader.task))
+		cond_resched();
+	if (READ_ONCE(b->inside)) {
+		KUNIT_EXPECT_EQ(test, kt_start(range), 0);
+		WRITE_ONCE(b->begun, true);
+		KT_ASSERT_UNTIL(test, !kt_running(b->reader.task) ||
+				kt_waiters(interval->mni.subs));
+		if (!kt_running(b->reader.task))
+			KUNIT_EXPECT_TRUE(test, kt_retry(interval,
+							 b->reader.seq));
+		kt_end(range);
+	}
+	ret = kt_join(test, b->reader.task);
+	if (ret == -EOPNOTSUPP)
+		kunit_skip(test, "no breakpoints on data");
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	KUNIT_EXPECT_TRUE(test, b->in_time);
+	KUNIT_EXPECT_EQ(test, invalidates(interval), 1);
+}
+
 /* A range that found no slot collides with what it overlaps as any other. */
 static void p13_counted_ranges_collide(struct kunit *test)
 {
@@ -1901,11 +2069,14 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p13_provisional_elsewhere),
 	KUNIT_CASE(p13_provisional_and_blockable),
 	KUNIT_CASE(p13_counted_ranges_collide),
+	KUNIT_CASE(p13_range_begins_inside_read_begin),
 	KUNIT_CASE(p14_waits_for_overlaps_only),
 	KUNIT_CASE(p14_other_callback_holds_nobody),
 	KUNIT_CASE(p14_waits_for_the_last),
 	KUNIT_CASE(p14_all_readers_go),
 	KUNIT_CASE(p14_waits_for_counted_ranges),
+	KUNIT_CASE(p14_each_range_counts),
+	KUNIT_CASE(p14_none_counts_after_the_exit),
 	KUNIT_CASE(p15_insert_in_a_range),
 	KUNIT_CASE(p15_insert_beside_a_range),
 	KUNIT_CASE(p15_insert_locked),

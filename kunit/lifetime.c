@@ -1258,6 +1258,84 @@ static void p02_put_without_user(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mm_has_mmun_notifiers(s.mm));
 }
 
+struct between {
+	struct joiner joiner;
+	struct kt_watch watch;
+	struct kt_sub *old;
+	unsigned int cpu;
+	bool inside;			/* the get has found old, with a user */
+	bool put;			/* and that was the last one */
+	bool in_time;			/* before it went on */
+	bool freed;			/* and it was freed meanwhile, too */
+};
+
+static void wait_for_the_put(struct kt_watch *watch)
+{
+	struct between *b = watch->arg;
+
+	WRITE_ONCE(b->inside, true);
+	b->in_time = kt_spin_until(READ_ONCE(b->put), 5000);
+	b->freed = kt_spin_until(atomic_read(&b->old->frees), 500);
+}
+
+static int do_watched_get(void *arg)
+{
+	struct between *b = arg;
+	int ret;
+
+	ret = set_cpus_allowed_ptr(current, cpumask_of(b->cpu));
+	if (ret)
+		return ret;
+	b->watch.fn = wait_for_the_put;
+	b->watch.arg = b;
+	ret = kt_watch(&b->watch, &b->old->mn.users);
+	if (ret)
+		return ret;
+	ret = do_get(&b->joiner);
+	kt_unwatch(&b->watch);
+	return ret;
+}
+
+/*
+ * The last put comes when a get on another processor has found the object and not
+ * counted itself: the object is not freed before the get has turned away from it,
+ * and the get makes another.
+ */
+static void p02_put_inside_a_get(struct kunit *test)
+{
+	struct between *b = kunit_kzalloc(test, sizeof(*b), GFP_KERNEL);
+	struct kt_task *task;
+	struct scene s;
+	int ret;
+
+	KUNIT_ASSERT_NOT_NULL(test, b);
+	stage(test, &s);
+	if (!kt_two_cpus(test, &b->cpu))
+		kunit_skip(test, "there is one CPU only");
+	b->old = kt_get(test, s.mm, &life_ops);
+	b->joiner.mm = s.mm;
+	b->joiner.ops = &life_ops;
+	task = kt_run(test, do_watched_get, b);
+	while (!READ_ONCE(b->inside) && kt_running(task))
+		cond_resched();
+	if (READ_ONCE(b->inside)) {
+		kt_put(b->old);
+		WRITE_ONCE(b->put, true);
+	}
+	ret = kt_join(test, task);
+	if (ret == -EOPNOTSUPP)
+		kunit_skip(test, "no breakpoints on data");
+	KUNIT_ASSERT_EQ(test, ret, 0);
+	b->joiner.sub->got = true;
+	KUNIT_EXPECT_TRUE(test, b->in_time);
+	KUNIT_EXPECT_FALSE(test, b->freed);
+	KUNIT_EXPECT_PTR_NE(test, b->joiner.sub, b->old);
+	KUNIT_EXPECT_EQ(test, b->joiner.sub->mn.users, 1U);
+	mmun_notifier_synchronize();
+	KUNIT_EXPECT_EQ(test, atomic_read(&b->old->frees), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&b->joiner.sub->frees), 0);
+}
+
 #define PUTTERS	4
 #define PUTS	50
 
@@ -2892,6 +2970,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(p02_put_in_a_callback, put_place_gen_params),
 	KUNIT_CASE_PARAM(p02_put_in_a_callback_frees, put_place_gen_params),
 	KUNIT_CASE(p02_put_without_user),
+	KUNIT_CASE(p02_put_inside_a_get),
 	KUNIT_CASE(p02_puts_of_many_tasks),
 	KUNIT_CASE(p02_churn),
 	KUNIT_CASE(p03_release_by_unregister),

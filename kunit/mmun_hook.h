@@ -27,6 +27,7 @@ struct mmun_kunit_state {
 	unsigned int active;
 	unsigned int provisional;
 	unsigned int overflow;
+	unsigned int invalidating;	/* what readers look at without a lock */
 	unsigned int waiters;		/* tasks that sleep until something ends */
 	unsigned int walks;
 	unsigned int zombies;
@@ -56,6 +57,8 @@ void mmun_kunit_flush_tlb(struct mm_struct *mm, unsigned long start,
 /* @subs: of a subscription that is still there */
 void mmun_kunit_look(struct mmun_subscriptions *subs,
 		     struct mmun_kunit_state *state);
+/* Where state.invalidating is. */
+const void *mmun_kunit_invalidating(struct mmun_subscriptions *subs);
 /* The number of the newest range; odd. */
 void mmun_kunit_set_seq(struct mmun_subscriptions *subs, unsigned long seq);
 /* Bridges and works, on all mms: zero when everything is detached. */

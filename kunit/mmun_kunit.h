@@ -21,6 +21,7 @@
 #include <linux/mmun_notifier.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
+#include <linux/timekeeping.h>
 
 #include "mmun_hook.h"
 
@@ -90,6 +91,45 @@ struct kt_task *kt_run_mm(struct kunit *test, struct mm_struct *mm,
 bool kt_running(struct kt_task *task);
 /* Waits for it; returns what fn returned. */
 int kt_join(struct kunit *test, struct kt_task *task);
+
+/* --- watches: what happens while a task is between two instructions --- */
+
+struct kt_watch {
+	/*
+	 * Called once, when the task has just read (or written) the word; in a
+	 * context that may do little more than look at memory.
+	 */
+	void (*fn)(struct kt_watch *watch);
+	void *arg;
+	unsigned int hits;
+	void *event;
+};
+
+/*
+ * Of the current task, for a word of four bytes, until kt_unwatch(). -EOPNOTSUPP
+ * where the processor cannot do it, or stops before the word is read.
+ */
+int kt_watch(struct kt_watch *watch, const void *word);
+void kt_unwatch(struct kt_watch *watch);
+/*
+ * For fn: until it is true, or that many milliseconds. Not by jiffies: they may be
+ * this processor's to count.
+ */
+#define kt_spin_until(condition, ms)					\
+({									\
+	u64 kt_deadline = ktime_get_mono_fast_ns() + (ms) * NSEC_PER_MSEC; \
+	bool kt_true;							\
+									\
+	while (!(kt_true = !!(condition)) &&				\
+	       ktime_get_mono_fast_ns() < kt_deadline)			\
+		cpu_relax();						\
+	kt_true;							\
+})
+/*
+ * The two ends of the processors, for the case and for the task that it stops: the
+ * case must not be in the queue behind that task. False if there is one only.
+ */
+bool kt_two_cpus(struct kunit *test, unsigned int *other);
 
 /* --- address spaces --- */
 

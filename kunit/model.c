@@ -277,6 +277,8 @@ static void compare(struct model *m)
 	same(m, "active", 0, state.active, in_flight(m, false));
 	same(m, "busy", 0, state.busy, in_flight(m, false));
 	same(m, "overflow", 0, state.overflow, in_flight(m, true));
+	same(m, "count for readers", 0, state.invalidating,
+	     in_flight(m, false) + in_flight(m, true));
 	same(m, "provisional", 0, state.provisional, 0);
 	same(m, "walks", 0, state.walks, 0);
 	same(m, "zombies", 0, state.zombies, 0);
