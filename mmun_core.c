@@ -29,8 +29,13 @@
  * calls ->release in a walk, so it waits for nobody who waits for it. In the
  * other callbacks two tasks could wait for each other's walk; there, put works.
  *
+ * (A start or an end walks without next: nobody who is in the list when the walk
+ * begins is freed before it is over, so the pointers of whoever is unlinked meanwhile
+ * still lead on.)
+ *
  * Put does not wait. Its notifier becomes a zombie, which the last walk that
- * could see it hands to a worker (free_ready()).
+ * could see it hands to a worker (free_ready()). That one also waits for those who
+ * get a notifier without a lock (get_quickly()).
  *
  * call_srcu takes no mm, and waits for every callback anywhere. For it alone
  * there is one SRCU domain that every walk enters, and that nobody else waits
@@ -190,7 +195,7 @@ static void count_heard(struct mmun_subscriptions *subs,
 			struct mmun_notifier *mn)
 {
 	mmun_lock(subs);
-	mn->heard_overflow++;
+	WRITE_ONCE(mn->heard_overflow, mn->heard_overflow + 1);
 	mmun_unlock(subs);
 	smp_mb();	/* [B] */
 }
@@ -203,7 +208,7 @@ static bool take_counted(struct mmun_subscriptions *subs,
 	mmun_lock(subs);
 	heard = mn->heard_overflow;
 	if (heard)
-		mn->heard_overflow--;
+		WRITE_ONCE(mn->heard_overflow, mn->heard_overflow - 1);
 	mmun_unlock(subs);
 	return heard;
 }
@@ -382,7 +387,6 @@ static unsigned long stop_hearing(struct mmun_subscriptions *subs,
 	smp_mb();			/* [E] */
 	owed = READ_ONCE(mn->heard);	/* [F] */
 	mmun_range_pin(subs, owed);
-	mn->due = owed || mn->heard_overflow;
 	return owed;
 }
 
@@ -401,7 +405,8 @@ static void tell_owed_ends(struct mmun_subscriptions *subs,
 	struct mmun_walk walk;
 	unsigned int slot;
 
-	if (!mn->due)
+	/* What is counted from now on is taken back by who counts it: [C] */
+	if (!owed && !READ_ONCE(mn->heard_overflow))
 		return;
 
 	mmun_walk_enter(&walk);

@@ -28,7 +28,7 @@
  *   shim_lock (shim)		changes of the table of mms
  *
  * subs->lock and free_lock are raw spinlocks, held for a few steps (to find a
- * notifier of get: one for each subscriber) and never around a callback. They
+ * notifier of get: one for each of them) and never around a callback. They
  * are taken in ranges that may not block, where on PREEMPT_RT a spinlock_t would
  * sleep. For the same reason the sleepers here wait on a list of their own under
  * subs->lock (mmun_wait()): the lock of a wait_queue_head_t is a spinlock_t.
@@ -48,7 +48,8 @@
  * - mm_struct: one mm_count for each subscriber and one for the state itself;
  *   mm_users is never held past a call.
  * - struct mmun_notifier: the driver's. Whoever unlinks it may free it after
- *   the walks that were running then; see mmun_core.c.
+ *   the walks that were running then, and one of get after the gets, too; see
+ *   mmun_core.c.
  *
  * closed says that the mm's exit has released it: no range is in flight, none
  * will be, and nothing may wait for one.
@@ -87,7 +88,7 @@ struct mmun_subscriptions {
 
 	/* mmun_core.c; list is walked without the lock, inside a walk */
 	struct hlist_head list;
-	struct hlist_head got;		/* of them, those of get; see there */
+	struct hlist_head got;		/* of get; get_quickly() has no lock */
 	struct list_head walks;		/* oldest first */
 	u64 walk_gen;
 	struct list_head zombies;	/* put, still seen by a walk */

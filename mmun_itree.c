@@ -38,8 +38,9 @@
  * - G to E. G is a release after F, and D an acquire before E. (F and E also take
  *   page table locks. They alone would not do: E could be before F.)
  *
- * An interval that is inserted between A and B has an older number, and B may not
- * come to it. But its insertion took subs->lock after A, so D sees the count.
+ * An interval that is inserted between A and B has that range's number or a younger
+ * one already, so B may not come to it, or change nothing if it does. But its
+ * insertion took subs->lock after A, so D sees the count.
  *
  * The count is of all ranges of the mm: which of them overlap is asked under
  * subs->lock, where A and G happen, so that there C and D are one step.
@@ -403,6 +404,8 @@ insert(struct mmun_interval_notifier *sub, struct mm_struct *mm,
 {
 	unsigned long last;
 
+	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP))
+		might_sleep();
 	if (!length || check_add_overflow(start, length - 1, &last))
 		return -EOVERFLOW;
 	if (!ops_complete(ops))
@@ -426,7 +429,8 @@ insert(struct mmun_interval_notifier *sub, struct mm_struct *mm,
  * @ops: the operations
  *
  * Every range that begins after the return and overlaps the interval is heard.
- * One that is in flight now is not; mmun_interval_read_begin() waits for it.
+ * One that is in flight now may be heard or not; mmun_interval_read_begin() waits
+ * for it.
  *
  * Context: process context, may sleep. The caller holds mm_users (it is
  * current->mm, or got by get_task_mm()) and not the mmap lock. Pairs with

@@ -137,9 +137,12 @@ static void end_invalidating(struct mmun_subscriptions *subs, unsigned int n)
 static void end_slots(struct mmun_subscriptions *subs, unsigned long mask)
 	__must_hold(&subs->lock)
 {
-	unsigned long left = mask;
 	unsigned int slot, n = 0;
+	unsigned long left;
 
+	/* A range that is refused after the mm was closed is over already. */
+	mask &= subs->active;
+	left = mask;
 	mmun_for_each_slot(slot, left) {
 		subs->slots[slot].key = NULL;
 		n++;
@@ -288,7 +291,7 @@ int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
 	begin_invalidating(subs);
 
 	first = mmun_itree_first(subs, told);
-	/* Who joins from here on is younger than the range, and not told. */
+	/* If it is empty, who joins from here on is younger, and not told. */
 	listed = !hlist_empty(&subs->list);
 	if (listed)
 		mmun_walk_begin(subs, &walk);

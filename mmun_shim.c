@@ -823,7 +823,8 @@ static int __init mmun_init(void)
 /*
  * No module that subscribes is loaded any more, so nobody subscribes, unless
  * one was unloaded with a subscription left. Its callbacks are gone, so the only
- * thing that can be done for the machine is to cut the mm off.
+ * thing that can be done for the machine is to cut the mm off. The state is lost:
+ * nobody puts the reference of its users.
  */
 static void cut_off_leaked(struct hlist_head *bucket)
 {

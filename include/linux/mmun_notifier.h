@@ -168,7 +168,6 @@ struct mmun_notifier {
 	bool joining;			/* ranges before it are in flight */
 	bool released;			/* release was called, or will not be */
 	bool got;			/* made by get: free_notifier at the end */
-	bool due;			/* ends are due to one who has left */
 	u8 phase;			/* which count of frees it is in */
 	struct list_head zombie;
 	u64 walks_until;
