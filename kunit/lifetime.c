@@ -1263,8 +1263,8 @@ struct between {
 	struct kt_watch watch;
 	struct kt_sub *old;
 	unsigned int cpu;
-	bool inside;			/* the get has found old, with a user */
-	bool put;			/* and that was the last one */
+	bool inside;			/* it has read how many users old has */
+	bool changed;			/* and the case has changed that */
 	bool in_time;			/* before it went on */
 	bool freed;			/* and it was freed meanwhile, too */
 };
@@ -1274,7 +1274,7 @@ static void wait_for_the_put(struct kt_watch *watch)
 	struct between *b = watch->arg;
 
 	WRITE_ONCE(b->inside, true);
-	b->in_time = kt_spin_until(READ_ONCE(b->put), 5000);
+	b->in_time = kt_spin_until(READ_ONCE(b->changed), 5000);
 	b->freed = kt_spin_until(atomic_read(&b->old->frees), 500);
 }
 
@@ -1320,7 +1320,7 @@ static void p02_put_inside_a_get(struct kunit *test)
 		cond_resched();
 	if (READ_ONCE(b->inside)) {
 		kt_put(b->old);
-		WRITE_ONCE(b->put, true);
+		WRITE_ONCE(b->changed, true);
 	}
 	ret = kt_join(test, task);
 	if (ret == -EOPNOTSUPP)
@@ -1334,6 +1334,68 @@ static void p02_put_inside_a_get(struct kunit *test)
 	mmun_notifier_synchronize();
 	KUNIT_EXPECT_EQ(test, atomic_read(&b->old->frees), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&b->joiner.sub->frees), 0);
+}
+
+static void wait_for_the_get(struct kt_watch *watch)
+{
+	struct between *b = watch->arg;
+
+	WRITE_ONCE(b->inside, true);
+	b->in_time = kt_spin_until(READ_ONCE(b->changed), 5000);
+}
+
+static int do_watched_put(void *arg)
+{
+	struct between *b = arg;
+	int ret;
+
+	ret = set_cpus_allowed_ptr(current, cpumask_of(b->cpu));
+	if (ret)
+		return ret;
+	b->watch.fn = wait_for_the_get;
+	b->watch.arg = b;
+	ret = kt_watch(&b->watch, &b->old->mn.users);
+	if (ret)
+		return ret;
+	mmun_notifier_put(&b->old->mn);
+	kt_unwatch(&b->watch);
+	return 0;
+}
+
+/*
+ * A get on another processor comes when the last put has seen that it is the last
+ * one: it is not any more, and nothing is freed.
+ */
+static void p02_get_inside_a_put(struct kunit *test)
+{
+	struct between *b = kunit_kzalloc(test, sizeof(*b), GFP_KERNEL);
+	struct kt_task *task;
+	struct scene s;
+	int ret;
+
+	KUNIT_ASSERT_NOT_NULL(test, b);
+	stage(test, &s);
+	if (!kt_two_cpus(test, &b->cpu))
+		kunit_skip(test, "there is one CPU only");
+	b->old = kt_get(test, s.mm, &life_ops);
+	task = kt_run(test, do_watched_put, b);
+	while (!READ_ONCE(b->inside) && kt_running(task))
+		cond_resched();
+	if (READ_ONCE(b->inside)) {
+		KUNIT_EXPECT_PTR_EQ(test, kt_get(test, s.mm, &life_ops), b->old);
+		WRITE_ONCE(b->changed, true);
+	}
+	ret = kt_join(test, task);
+	if (ret == -EOPNOTSUPP)
+		kunit_skip(test, "no breakpoints on data");
+	KUNIT_ASSERT_EQ(test, ret, 0);
+	KUNIT_EXPECT_TRUE(test, b->in_time);
+	KUNIT_EXPECT_EQ(test, b->old->mn.users, 1U);
+	mmun_notifier_synchronize();
+	KUNIT_EXPECT_EQ(test, atomic_read(&b->old->frees), 0);
+	kt_put(b->old);
+	mmun_notifier_synchronize();
+	KUNIT_EXPECT_EQ(test, atomic_read(&b->old->frees), 1);
 }
 
 #define PUTTERS	4
@@ -2971,6 +3033,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(p02_put_in_a_callback_frees, put_place_gen_params),
 	KUNIT_CASE(p02_put_without_user),
 	KUNIT_CASE(p02_put_inside_a_get),
+	KUNIT_CASE(p02_get_inside_a_put),
 	KUNIT_CASE(p02_puts_of_many_tasks),
 	KUNIT_CASE(p02_churn),
 	KUNIT_CASE(p03_release_by_unregister),
