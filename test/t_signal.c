@@ -87,7 +87,8 @@ TEST_F(signal, first_and_second_attach)
 	unsigned int i;
 	int ret;
 
-	for (i = 0; i < 3; i++) {
+	/* where attaching is quick, a signal may miss it a few times */
+	for (i = 0; i < 3 || (!ticks && i < 1000); i++) {
 		ASSERT_EQ(0, timer(true));
 		ret = attach_flags(self->fd, variant->kind, 0, 0, length,
 				   variant->flags, &first);
