@@ -798,10 +798,13 @@ static void wait_for_getters(void)
 	unsigned int *getting, seen;
 	int cpu;
 
+	/* Between G and H; pairs with the one between A and B. */
 	smp_mb();
 	for_each_possible_cpu(cpu) {
 		getting = per_cpu_ptr(&getters, cpu);
+		/* Pairs with D. */
 		seen = smp_load_acquire(getting);
+		/* Pairs with D. */
 		while ((seen & 1) && smp_load_acquire(getting) == seen)
 			cpu_relax();
 	}

@@ -204,9 +204,18 @@ mmun_range_last(const struct mmun_notifier_range *range)
 	return range->end == ULONG_MAX ? ULONG_MAX : range->end - 1;
 }
 
+static inline bool mmun_take_bit(unsigned int *slot, unsigned long *mask)
+{
+	if (!*mask)
+		return false;
+	*slot = __ffs(*mask);
+	*mask &= *mask - 1;
+	return true;
+}
+
 /* The slots of a mask, which it uses up. */
 #define mmun_for_each_slot(slot, mask) \
-	for (; (mask) && ((slot) = __ffs(mask), true); (mask) &= (mask) - 1)
+	for (; mmun_take_bit(&(slot), &(mask)); )
 
 int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
 		     const struct mmun_notifier_range *range)

@@ -397,10 +397,11 @@ static noinline int insert_slowly(struct mmun_interval_notifier *sub, bool mmap_
 	return closed ? -ESRCH : 0;
 }
 
-static __always_inline int
-insert(struct mmun_interval_notifier *sub, struct mm_struct *mm,
-       unsigned long start, unsigned long length,
-       const struct mmun_interval_notifier_ops *ops, bool mmap_locked)
+static __always_inline int insert(struct mmun_interval_notifier *sub,
+				  struct mm_struct *mm, unsigned long start,
+				  unsigned long length,
+				  const struct mmun_interval_notifier_ops *ops,
+				  bool mmap_locked)
 {
 	unsigned long last;
 

@@ -126,10 +126,10 @@ static void begin_invalidating(struct mmun_subscriptions *subs)
 	WRITE_ONCE(subs->invalidating, subs->invalidating + 1);
 }
 
-/* [G] in mmun_itree.c */
 static void end_invalidating(struct mmun_subscriptions *subs, unsigned int n)
 	__must_hold(&subs->lock)
 {
+	/* [G] in mmun_itree.c */
 	smp_store_release(&subs->invalidating, subs->invalidating - n);
 }
 
@@ -262,6 +262,7 @@ static void settle_stale(struct mmun_subscriptions *subs, const void *key)
  */
 int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
 		     const struct mmun_notifier_range *range)
+	__releases(&subs->lock)
 {
 	const struct mmun_notifier_range *told = range;
 	struct mmun_interval_notifier *first;
@@ -341,7 +342,7 @@ void mmun_range_confirm(struct mmun_subscriptions *subs, const void *key)
 
 /* Tell the list subscribers, if there are any, that a range is over. */
 static void tell_list_end(struct mmun_subscriptions *subs,
-		      const struct mmun_notifier_range *range, int slot)
+			  const struct mmun_notifier_range *range, int slot)
 	__must_hold(&subs->lock)
 {
 	struct mmun_walk walk;

@@ -756,7 +756,8 @@ out:
  *
  * Context: process context, may sleep. Pairs with mmun_subscriptions_leave().
  *
- * Return: the mm's state, with a reference besides that of users, or ERR_PTR() of -ESRCH, -ENOMEM, -EINTR, -EBUSY.
+ * Return: the mm's state, with a reference besides that of users, or ERR_PTR() of
+ * -ESRCH, -ENOMEM, -EINTR, -EBUSY.
  */
 struct mmun_subscriptions *mmun_subscriptions_join(struct mm_struct *mm,
 						   unsigned int needs,
