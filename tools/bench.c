@@ -916,7 +916,7 @@ static int write_baseline(const char *path)
 	if (!f)
 		return -errno;
 	for (i = 0; i < ARRAY_SIZE(nothing); i++)
-		fprintf(f, "%s %.3f\n", nothing[i].id,
+		fprintf(f, "%s %.17g\n", nothing[i].id,
 			measure_nothing(&nothing[i]));
 	return fclose(f) ? -errno : 0;
 }

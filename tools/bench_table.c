@@ -294,7 +294,7 @@ int table_write_json(const char *path)
 	for (i = 0; i < ARRAY_SIZE(lines); i++) {
 		if (!lines[i].have)
 			continue;
-		fprintf(f, "%s{\"id\":\"%s\",\"in_kernel\":%.3f,\"mmun\":%.3f,\"limit\":%g,\"unit\":\"%s\",\"target\":%s,\"met\":%s}",
+		fprintf(f, "%s{\"id\":\"%s\",\"in_kernel\":%.17g,\"mmun\":%.17g,\"limit\":%g,\"unit\":\"%s\",\"target\":%s,\"met\":%s}",
 			sep, lines[i].id, lines[i].value[IN_KERNEL],
 			lines[i].value[ON_MMUN], lines[i].limit,
 			lines[i].unit == TIMES ? "times" :
@@ -306,7 +306,7 @@ int table_write_json(const char *path)
 	fputs("\n],\"curves\":[\n", f);
 	sep = "";
 	for (p = 0; p < nr_points; p++) {
-		fprintf(f, "%s{\"curve\":\"%s\",\"x\":%g,\"in_kernel\":%.3f,\"mmun\":%.3f}",
+		fprintf(f, "%s{\"curve\":\"%s\",\"x\":%g,\"in_kernel\":%.17g,\"mmun\":%.17g}",
 			sep, points[p].curve, points[p].x,
 			points[p].value[IN_KERNEL], points[p].value[ON_MMUN]);
 		sep = ",\n";
