@@ -11,6 +11,7 @@
 #include <kunit/assert.h>
 #include <kunit/try-catch.h>
 #include <linux/kernel.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -54,11 +55,11 @@ static const void *prefix##_gen_params(struct kunit *test,		\
 #define kunit_skip(test, reason)					\
 do {									\
 	strlcat((char *)(test)->name, " # SKIP " reason,		\
-		MMUN_KUNIT_NAME);					\
+		COMPAT_KUNIT_NAME);					\
 	kunit_try_catch_throw(&(test)->try_catch);			\
 } while (0)
 
-#define MMUN_KUNIT_NAME		256
+#define COMPAT_KUNIT_NAME		256
 
 struct kunit_case {
 	void (*run_case)(struct kunit *test);
@@ -75,25 +76,26 @@ struct kunit_suite {
 };
 
 /* One case of the kernel's; test->name is this one's name. */
-struct mmun_kunit_run {
+struct compat_kunit_run {
 	const void *param;
-	char name[MMUN_KUNIT_NAME];
+	char name[COMPAT_KUNIT_NAME];
 };
 
-static int (*mmun_kunit_suite_init)(struct kunit *test) __maybe_unused;
+static int (*compat_kunit_suite_init)(struct kunit *test) __maybe_unused;
 
-static inline int mmun_kunit_init(struct kunit *test)
+static inline int compat_kunit_init(struct kunit *test)
 {
 	test->param_value =
-		(void *)container_of((char (*)[MMUN_KUNIT_NAME])test->name,
-				     struct mmun_kunit_run, name)->param;
-	return mmun_kunit_suite_init(test);
+		(void *)container_of((char (*)[COMPAT_KUNIT_NAME])test->name,
+				     struct compat_kunit_run, name)->param;
+	return compat_kunit_suite_init(test);
 }
 
 /* How many cases it becomes; they are written to @cases, unless that is NULL. */
-static inline unsigned int mmun_kunit_expand(const struct kunit_case *from,
-					     struct kernel_kunit_case *cases,
-					     struct mmun_kunit_run *runs)
+static inline unsigned int
+compat_kunit_expand(const struct kunit_case *from,
+		    struct kernel_kunit_case *cases,
+		    struct compat_kunit_run *runs)
 {
 	char desc[KUNIT_PARAM_DESC_SIZE] = "";
 	const void *param = NULL;
@@ -108,7 +110,7 @@ static inline unsigned int mmun_kunit_expand(const struct kunit_case *from,
 				break;
 			if (cases) {
 				runs[n].param = param;
-				snprintf(runs[n].name, MMUN_KUNIT_NAME,
+				snprintf(runs[n].name, COMPAT_KUNIT_NAME,
 					 param ? "%s: %s" : "%s", from->name,
 					 desc);
 				cases[n].run_case = from->run_case;
@@ -120,22 +122,22 @@ static inline unsigned int mmun_kunit_expand(const struct kunit_case *from,
 	return n;
 }
 
-static inline int mmun_kunit_run_suite(const struct kunit_suite *suite)
+static inline int compat_kunit_run_suite(const struct kunit_suite *suite)
 {
-	unsigned int n = mmun_kunit_expand(suite->test_cases, NULL, NULL);
+	unsigned int n = compat_kunit_expand(suite->test_cases, NULL, NULL);
 	struct kernel_kunit_case *cases = kvcalloc(n + 1, sizeof(*cases),
 						   GFP_KERNEL);
-	struct mmun_kunit_run *runs = kvcalloc(n, sizeof(*runs), GFP_KERNEL);
+	struct compat_kunit_run *runs = kvcalloc(n, sizeof(*runs), GFP_KERNEL);
 	struct kernel_kunit_suite *to = kzalloc(sizeof(*to), GFP_KERNEL);
 	int ret = -ENOMEM;
 
 	if (cases && runs && to) {
-		mmun_kunit_expand(suite->test_cases, cases, runs);
+		compat_kunit_expand(suite->test_cases, cases, runs);
 		strscpy((char *)to->name, suite->name, sizeof(to->name));
-		to->init = mmun_kunit_init;
+		to->init = compat_kunit_init;
 		to->exit = suite->exit;
 		to->test_cases = cases;
-		mmun_kunit_suite_init = suite->init;
+		compat_kunit_suite_init = suite->init;
 		ret = kunit_run_tests(to);
 	}
 	kfree(to);
@@ -144,17 +146,17 @@ static inline int mmun_kunit_run_suite(const struct kunit_suite *suite)
 	return ret;
 }
 
-static inline int mmun_kunit_run_suites(struct kunit_suite **suites, int nr)
+static inline int compat_kunit_run_suites(struct kunit_suite **suites, int nr)
 {
 	int i, ret = 0;
 
 	for (i = 0; i < nr && !ret; i++)
-		ret = mmun_kunit_run_suite(suites[i]);
+		ret = compat_kunit_run_suite(suites[i]);
 	return ret;
 }
 
 #define __kunit_test_suites_init(suites, nr, run) \
-	mmun_kunit_run_suites(suites, nr)
+	compat_kunit_run_suites(suites, nr)
 #define __kunit_test_suites_exit(suites, nr)	do { } while (0)
 
 #elif defined(KERNEL_KUNIT_RUN_SUITES_COUNTED)
