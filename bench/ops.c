@@ -25,6 +25,13 @@
 
 #include "bench.h"
 
+/* The time begins for a profiler, too. */
+#ifdef BENCH_ON_MMUN
+#define MARK_BEGIN()	MMUN_BENCH_MARK(MMUN)
+#else
+#define MARK_BEGIN()	MMUN_BENCH_MARK(KERNEL)
+#endif
+
 struct interval {
 	struct mmu_interval_notifier mni;
 	spinlock_t lock;		/* the user lock */
@@ -280,8 +287,10 @@ static u64 clock_cost(void)
 /* What passed since @begin, without the clock. */
 static u64 elapsed(const struct run *run, u64 begin)
 {
-	u64 ns = ktime_get_ns() - begin;
+	u64 ns;
 
+	MMUN_BENCH_MARK(END);
+	ns = ktime_get_ns() - begin;
 	return ns - min(ns, run->clock_ns);
 }
 
@@ -290,6 +299,7 @@ static int run_begin(struct run *run)
 	int ret = bench_meet(run->file, run->arg->parties);
 
 	run->time->begin_ns = ktime_get_ns();
+	MARK_BEGIN();
 	return ret;
 }
 
@@ -407,6 +417,7 @@ static int round_put(struct run *run)
 		if (IS_ERR(mn))
 			return PTR_ERR(mn);
 		begin = ktime_get_ns();
+		MARK_BEGIN();
 		mmu_notifier_put(mn);
 		wait_event(got_wait, !atomic_read(&got_live));
 		ns += elapsed(run, begin);

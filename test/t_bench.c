@@ -460,6 +460,16 @@ TEST(mmunctl_bench)
 	EXPECT_EQ(0, system(QUICK " --from /tmp/b.json >/tmp/b.again"));
 	EXPECT_EQ(0, system("grep -v ' \\.\\.\\.$' /tmp/b.out | cmp - /tmp/b.again"));
 	EXPECT_EQ(2 << 8, system("mmunctl bench --only nobody 2>/dev/null"));
+	/* One line, and no other of its group. */
+	EXPECT_EQ(0, system(QUICK " --line get.locked --json /tmp/b.json >/tmp/b.out 2>&1"));
+	EXPECT_TRUE(last_line_is_a_verdict("/tmp/b.out"));
+	EXPECT_EQ(0, system("test \"$(grep -o '\"id\":\"[^\"]*' /tmp/b.json)\" = '\"id\":\"get.locked'"));
+	/* It is made of two others. */
+	EXPECT_EQ(1 << 8, system(QUICK " --line register.flat >/dev/null 2>&1"));
+	EXPECT_EQ(2 << 8, system("mmunctl bench --line get 2>/dev/null"));
+	EXPECT_EQ(2 << 8, system("mmunctl bench --line 2>/dev/null"));
+	EXPECT_EQ(2 << 8, system("mmunctl bench --line get.locked --only get 2>/dev/null"));
+	EXPECT_EQ(2 << 8, system("mmunctl bench --line get.locked --from /tmp/b.json 2>/dev/null"));
 	EXPECT_EQ(2 << 8, system("mmunctl bench --rounds 0 2>/dev/null"));
 	EXPECT_EQ(2 << 8, system("mmunctl bench --from /nowhere 2>/dev/null"));
 	EXPECT_EQ(2 << 8, system("mmunctl bench --baseline /dev/null 2>/dev/null"));

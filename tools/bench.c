@@ -100,6 +100,42 @@ static void sample(double value)
 		board->samples[board->n++] = value;
 }
 
+/*
+ * The time begins that is measured on @core, also for a profiler: both times after the
+ * clock was read, which a new process does with a page fault.
+ */
+static uint64_t begin_time(int core)
+{
+	uint64_t ns = now_ns();
+
+	if (core == ON_MMUN)
+		MMUN_BENCH_MARK(MMUN);
+	else
+		MMUN_BENCH_MARK(KERNEL);
+	return ns;
+}
+
+static uint64_t end_time(void)
+{
+	uint64_t ns = now_ns();
+
+	MMUN_BENCH_MARK(END);
+	return ns;
+}
+
+/* A profiler is to keep what it saw since the last figure: each of n operations. */
+static void keep_profile(unsigned int n)
+{
+	while (n--)
+		MMUN_BENCH_MARK(OPERATION);
+	MMUN_BENCH_MARK(KEEP);
+}
+
+static void forget_profile(void)
+{
+	MMUN_BENCH_MARK(FORGET);
+}
+
 static int compare(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -269,8 +305,10 @@ static bool measure(const struct job *job, double *result)
 	int core;
 	pid_t pid;
 
-	if (!processes || processes > options->rounds)
+	/* Not so many for a whole table. */
+	if (!processes || processes > options->rounds || options->line)
 		processes = options->rounds;
+	MMUN_BENCH_MARK(LINE);
 	for (i = 0; i < processes; i++) {
 		for (core = 0; core < COLUMNS; core++) {
 			board->n = 0;
@@ -303,10 +341,17 @@ static bool measure(const struct job *job, double *result)
 	return true;
 }
 
+static bool wants_line(const char *id)
+{
+	return !options->line || (id && !strcmp(options->line, id));
+}
+
 static void measure_line(const char *id, const struct job *job)
 {
 	double result[COLUMNS];
 
+	if (!wants_line(id))
+		return;
 	fprintf(stderr, "bench: %s ...\n", id);
 	if (measure(job, result))
 		table_set(id, result[IN_KERNEL], result[ON_MMUN]);
@@ -320,6 +365,8 @@ static void measure_point(const char *curve, double x, const char *id,
 {
 	double result[COLUMNS];
 
+	if (!wants_line(id))
+		return;
 	fprintf(stderr, "bench: %s at %.0f ...\n", curve, x);
 	if (!measure(job, result)) {
 		fprintf(stderr, "bench: %s at %.0f could not be measured\n",
@@ -343,7 +390,10 @@ static void job_op(const struct job *job, int core)
 	/* Once for nothing; but a first attach has no second time. */
 	if (job->rounds > 1)
 		run_op(fd, job, core, 1, 0, times);
+	forget_profile();
 	run_op(fd, job, core, job->rounds, 0, times);
+	/* A put has a time of its own. */
+	keep_profile(job->op == MMUN_BENCH_PUT ? 1 : job->count);
 	for (i = 0; i < job->rounds; i++)
 		sample((double)times[i].ns / job->count);
 }
@@ -537,7 +587,8 @@ static bool two_cpus(const char *what)
 {
 	if (nr_cpus == 2)
 		return true;
-	fprintf(stderr, "bench: %s needs two CPUs\n", what);
+	if (!options->line)
+		fprintf(stderr, "bench: %s needs two CPUs\n", what);
 	return false;
 }
 
@@ -646,9 +697,10 @@ static void job_mmap(const struct job *job, int core)
 	}
 	cycles(CYCLE, job->count);
 	for (r = 0; r < job->rounds; r++) {
-		begin = now_ns();
+		begin = begin_time(core);
 		cycles(CYCLE, job->count);
-		sample((double)(now_ns() - begin) / job->count);
+		sample((double)(end_time() - begin) / job->count);
+		keep_profile(job->count);
 	}
 }
 
@@ -770,12 +822,12 @@ static double time_exit(const struct job *job, int core)
 	if (!pid) {
 		if (job->lists || job->intervals)
 			attach_job(fd < 0 ? device() : fd, job, core);
-		board->stamp = now_ns();
+		board->stamp = begin_time(core);
 		_exit(CODE_OK);
 	}
 	if (!end_process(pid))
 		_exit(CODE_FAIL);
-	end = now_ns();
+	end = end_time();
 	if (fd >= 0)
 		close(fd);
 	return end - board->stamp;
@@ -808,6 +860,7 @@ static void job_exit_in_traffic(const struct job *job, int core)
 		/* On one CPU the traffic must have had a turn since the last exit. */
 		usleep(SETTLE_US);
 		sample(time_exit(job, core));
+		keep_profile(1);
 	}
 	kill(traffic, SIGKILL);
 	end_process(traffic);
@@ -820,8 +873,12 @@ static void job_exit(const struct job *job, int core)
 	for (i = 0; i <= job->rounds; i++) {
 		double ns = time_exit(job, core);
 
-		if (i)
-			sample(ns);
+		if (!i) {
+			forget_profile();
+			continue;
+		}
+		sample(ns);
+		keep_profile(1);
 	}
 }
 
@@ -860,16 +917,20 @@ static void job_fork(const struct job *job, int core)
 	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &fifo))
 		die("SCHED_FIFO");
 	for (i = 0; i <= job->rounds; i++) {
-		begin = now_ns();
+		begin = begin_time(core);
 		pid = fork();
 		if (!pid)
 			_exit(CODE_OK);
-		ns = now_ns() - begin;
+		ns = end_time() - begin;
 		if (pid < 0)
 			die("fork");
-		end_process(pid);
-		if (i)
+		if (i) {
 			sample(ns);
+			keep_profile(1);
+		} else {
+			forget_profile();
+		}
+		end_process(pid);
 	}
 }
 
@@ -950,7 +1011,8 @@ static void bench_nothing_before(void)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(nothing); i++)
-		nothing[i].before = measure_nothing(&nothing[i]);
+		if (wants_line(nothing[i].id))
+			nothing[i].before = measure_nothing(&nothing[i]);
 }
 
 static void bench_nothing_after(void)
@@ -959,6 +1021,8 @@ static void bench_nothing_after(void)
 	double after;
 
 	for (i = 0; i < ARRAY_SIZE(nothing); i++) {
+		if (!wants_line(nothing[i].id))
+			continue;
 		after = measure_nothing(&nothing[i]);
 		if (!after || !nothing[i].before)
 			continue;
@@ -1283,6 +1347,7 @@ static bool wants(const char *group)
 	size_t len = strlen(group);
 	const char *p = options->only;
 
+	/* With a line, none measures anything but it. */
 	if (!p)
 		return true;
 	do {
@@ -1348,6 +1413,7 @@ static int read_earlier(void)
 
 int cmd_bench(const struct bench_options *opt)
 {
+	double line[COLUMNS];
 	int code, ret;
 
 	options = opt;
@@ -1369,6 +1435,11 @@ int cmd_bench(const struct bench_options *opt)
 	code = opt->from ? read_earlier() : run_groups();
 	if (code)
 		return code;
+	if (opt->line && !failed && !table_get(opt->line, line)) {
+		fprintf(stderr, "bench: %s cannot be measured alone here\n",
+			opt->line);
+		failed = true;
+	}
 
 	if (opt->json) {
 		ret = table_write_json(opt->json);
@@ -1379,7 +1450,7 @@ int cmd_bench(const struct bench_options *opt)
 		}
 	}
 	if (!opt->json || strcmp(opt->json, "-"))
-		table_print(!opt->only && !opt->quick);
+		table_print(!opt->only && !opt->line && !opt->quick);
 	if (failed)
 		return CODE_FAIL;
 	return opt->strict && !table_met() ? CODE_FAIL : CODE_OK;

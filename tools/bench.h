@@ -11,6 +11,7 @@
 enum column { IN_KERNEL, ON_MMUN, COLUMNS };
 
 void table_set(const char *id, double kernel, double mmun);
+bool table_has(const char *id);
 bool table_get(const char *id, double *value);
 void table_set_limit(const char *id, double limit);
 void table_curve(const char *curve, double x, double kernel, double mmun);
@@ -22,6 +23,7 @@ bool table_met(void);
 /* bench.c */
 struct bench_options {
 	const char *only;	/* groups with commas between; NULL: all */
+	const char *line;	/* the only one; NULL: all */
 	const char *json;	/* NULL: none; "-": stdout */
 	const char *baseline;	/* a file made by --write-baseline; NULL: none */
 	const char *write_baseline;

@@ -128,6 +128,11 @@ void table_set(const char *id, double kernel, double mmun)
 	line->value[ON_MMUN] = mmun;
 }
 
+bool table_has(const char *id)
+{
+	return find_line(id);
+}
+
 bool table_get(const char *id, double *value)
 {
 	struct line *line = find_line(id);

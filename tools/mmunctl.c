@@ -87,7 +87,7 @@ static const char help_demo[] =
 "permission.\n";
 
 static const char help_bench[] =
-"mmunctl bench [--only GROUP,...] [--rounds N] [--quick] [--strict]\n"
+"mmunctl bench [--only GROUP,... | --line ID] [--rounds N] [--quick] [--strict]\n"
 "              [--json FILE|-] [--baseline FILE]\n"
 "mmunctl bench --write-baseline FILE\n"
 "mmunctl bench --from FILE [--from FILE]... [--json FILE|-]\n"
@@ -98,6 +98,7 @@ static const char help_bench[] =
 "  --only GROUP,...       register, unregister, put, get, interval, read, mmap,\n"
 "                         exit, fork, scale (two CPUs at get and read), mmap2 (two\n"
 "                         CPUs at mmap), memory, isolation, nothing\n"
+"  --line ID              one line of the table, by its id in the JSON: fork.list.1\n"
 "  --rounds N             processes of each core for a figure, 1 to 20; 5\n"
 "  --quick                small sizes and few rounds, to see that it works\n"
 "  --strict               exit code 1 if a target is not met\n"
@@ -329,6 +330,10 @@ static int run_bench(char **argv)
 			if (!parse_groups(opt.only))
 				return usage("bench", "--only wants groups with commas between, not",
 					     opt.only);
+		} else if (value_of("--line", &argv, &opt.line)) {
+			if (!table_has(opt.line))
+				return usage("bench", "--line wants the id of a line, not",
+					     opt.line);
 		} else if (value_of("--rounds", &argv, &value)) {
 			if (!parse_rounds(value, &opt.rounds))
 				return usage("bench", "--rounds wants a number from 1 to 20, not",
@@ -348,7 +353,9 @@ static int run_bench(char **argv)
 				     "it takes no argument", *argv);
 		}
 	}
-	if (opt.from && (opt.only || opt.baseline || opt.write_baseline))
+	if (opt.line && (opt.only || opt.write_baseline))
+		return usage("bench", "--line measures nothing else", NULL);
+	if (opt.from && (opt.only || opt.line || opt.baseline || opt.write_baseline))
 		return usage("bench", "--from measures nothing", NULL);
 	return cmd_bench(&opt);
 }

@@ -111,6 +111,29 @@ struct mmun_bench_facts {
 	__u64 reserved;
 };
 
+/*
+ * Marks for a profiler that sees the instructions from outside, in a virtual machine:
+ * instructions that do nothing, with a number in them. What is timed stands between
+ * KERNEL or MMUN and END. KEEP says that all windows since then are figures, each of so
+ * many operations as there were OPERATIONs before it; FORGET that they are none.
+ */
+#define MMUN_BENCH_MARK_LINE		0	/* the next line of the table */
+#define MMUN_BENCH_MARK_KERNEL		1
+#define MMUN_BENCH_MARK_MMUN		2
+#define MMUN_BENCH_MARK_END		3
+#define MMUN_BENCH_MARK_OPERATION	4
+#define MMUN_BENCH_MARK_KEEP		5
+#define MMUN_BENCH_MARK_FORGET		6
+#define MMUN_BENCH_MARKS		7
+
+/* The code of that instruction: this, and MAGIC + number. */
+#define MMUN_BENCH_MARK_NOP		0x00841f0f
+#define MMUN_BENCH_MARK_MAGIC		0x6d6d7500
+#define MMUN_BENCH_MARK(what)						\
+	({ __asm__ __volatile__("nopl %c0(%%rax,%%rax,1)"		\
+				: : "i" (MMUN_BENCH_MARK_MAGIC +	\
+					 MMUN_BENCH_MARK_##what) : "memory"); })
+
 #define MMUN_BENCH_MAGIC	0xb8
 #define MMUN_BENCH_IOC_ATTACH	_IOWR(MMUN_BENCH_MAGIC, 0, struct mmun_bench_attach)
 #define MMUN_BENCH_IOC_DETACH	_IOW(MMUN_BENCH_MAGIC, 1, struct mmun_bench_detach)
