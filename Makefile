@@ -120,6 +120,9 @@ matrix:
 bench:
 	@scripts/bench
 
+profile:
+	@scripts/profile
+
 docs:
 	@scripts/docs
 
@@ -154,6 +157,7 @@ help:
 	@echo '  make events      print which events were heard on which kernel, last time'
 	@echo '  make matrix      every suite on every kernel (KERNELS="5.10 6.1 6.12 7.2"), built once each'
 	@echo '  make bench       what mmun costs beside the in-kernel core (BENCH="register mmap")'
+	@echo '  make profile     the lines of it that miss their target, by function (LINE="mmap.list.64 exit.list.1")'
 	@echo '  make lint        sparse, W=1, checkpatch and shellcheck only'
 	@echo '  make check-package  build and install the Debian packages, in a chroot'
 	@echo '  make selftest    test the runner itself'
@@ -171,4 +175,4 @@ help:
 	@echo '  V=1                show the guest as it talks'
 
 .PHONY: all need-kdir modules probes tools install uninstall clean
-.PHONY: demo check check-hmm guest kunit coverage mutants check-all events matrix bench lint selftest help docs check-package
+.PHONY: demo check check-hmm guest kunit coverage mutants check-all events matrix bench profile lint selftest help docs check-package

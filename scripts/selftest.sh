@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The runner's own test: golden logs through the scanner, golden results through
-# the comparison of hmm-tests, and real guests that fail in every way a guest can.
+# the comparison of hmm-tests, golden counts through the table of a profile, and real
+# guests that fail in every way a guest can.
 # TAP on stdout.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -65,7 +66,7 @@ bad=("$TOP"/scripts/golden/bad/*.log)
 good=("$TOP"/scripts/golden/good/*.log)
 pairs=("$TOP"/scripts/golden/hmm/*.log)
 echo "TAP version 13"
-echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + 20))"
+echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + 23))"
 for f in "${bad[@]}"; do
 	"$TOP/scripts/scan-log" "$f" >/dev/null
 	ok "scanner flags ${f##*/}" $? 1
@@ -80,6 +81,22 @@ for f in "${pairs[@]}"; do
 	"$TOP/scripts/hmm-verdict" "$f" "$work/totals" >"$work/said"
 	ok "two columns: ${f##*/}" "$?: $(cat "$work/totals")" "$(sed -n '1s/^# wants //p' "$f")" "$work/said"
 done
+
+# A profile: windows that are forgotten, that are kept together, one that is far from the
+# others; names that mean the same place. Then a line that nobody counted, and one that
+# nobody measured.
+gzip -c "$TOP/scripts/golden/profile/symbols" >"$work/symbols"
+profile() {
+	"$TOP/scripts/profile-table" "$TOP/scripts/golden/profile/counts" "$work/symbols" \
+		"$TOP/scripts/golden/profile/results.log" "$@" >"$work/said" 2>&1
+}
+profile fork.list.1 put.freed
+diff "$TOP/scripts/golden/profile/table" "$work/said" >"$work/diff"
+ok "profile: the table" $? 0 "$work/diff"
+profile fork.list.1
+ok "profile: more lines than were asked for" $? 1 "$work/said"
+profile fork.list.1 get.locked
+ok "profile: a line without a figure" $? 1 "$work/said"
 
 # A table of events: all there, one that failed, one that nobody reports.
 mkdir "$work"/{all,failed,lost,6.12-debug}
