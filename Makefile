@@ -157,7 +157,7 @@ help:
 	@echo '  make events      print which events were heard on which kernel, last time'
 	@echo '  make matrix      every suite on every kernel (KERNELS="5.10 6.1 6.12 7.2"), built once each'
 	@echo '  make bench       what mmun costs beside the in-kernel core (BENCH="register mmap")'
-	@echo '  make profile     the lines of it that miss their target, by function (LINE="mmap.list.64 exit.list.1")'
+	@echo '  make profile     the lines of it that miss their target, by function (LINES="mmap.list.64 exit.list.1")'
 	@echo '  make lint        sparse, W=1, checkpatch and shellcheck only'
 	@echo '  make check-package  build and install the Debian packages, in a chroot'
 	@echo '  make selftest    test the runner itself'
