@@ -308,7 +308,6 @@ static bool measure(const struct job *job, double *result)
 	/* Not so many for a whole table. */
 	if (!processes || processes > options->rounds || options->line)
 		processes = options->rounds;
-	MMUN_BENCH_MARK(LINE);
 	for (i = 0; i < processes; i++) {
 		for (core = 0; core < COLUMNS; core++) {
 			board->n = 0;
@@ -1382,6 +1381,8 @@ static int run_groups(void)
 	}
 	if (!can_begin())
 		return CODE_NOT_BEGUN;
+	if (options->line)
+		MMUN_BENCH_MARK(LINE);
 	if (wants("nothing") && !options->baseline)
 		bench_nothing_before();
 	else if (wants("nothing"))

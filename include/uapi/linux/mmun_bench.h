@@ -117,7 +117,7 @@ struct mmun_bench_facts {
  * KERNEL or MMUN and END. KEEP says that all windows since then are figures, each of so
  * many operations as there were OPERATIONs before it; FORGET that they are none.
  */
-#define MMUN_BENCH_MARK_LINE		0	/* the next line of the table */
+#define MMUN_BENCH_MARK_LINE		0	/* another line of the table */
 #define MMUN_BENCH_MARK_KERNEL		1
 #define MMUN_BENCH_MARK_MMUN		2
 #define MMUN_BENCH_MARK_END		3
