@@ -463,7 +463,8 @@ TEST(mmunctl_bench)
 	/* One line, and no other of its group. */
 	EXPECT_EQ(0, system(QUICK " --line get.locked --json /tmp/b.json >/tmp/b.out 2>&1"));
 	EXPECT_TRUE(last_line_is_a_verdict("/tmp/b.out"));
-	EXPECT_EQ(0, system("test \"$(grep -o '\"id\":\"[^\"]*' /tmp/b.json)\" = '\"id\":\"get.locked'"));
+	EXPECT_EQ(0, system("grep -q '\"id\":\"get.locked\"' /tmp/b.json"));
+	EXPECT_EQ(0, system("test $(grep -c '\"id\"' /tmp/b.json) = 1"));
 	/* It is made of two others. */
 	EXPECT_EQ(1 << 8, system(QUICK " --line register.flat >/dev/null 2>&1"));
 	EXPECT_EQ(2 << 8, system("mmunctl bench --line get 2>/dev/null"));
