@@ -320,7 +320,7 @@ static const struct file_operations example_fops = {
 
 static struct miscdevice example_device = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "mmun_example",
+	.name = KBUILD_MODNAME,
 	.mode = 0600,
 	.fops = &example_fops,
 };

@@ -44,7 +44,7 @@ build_tree() {
 	if [ "${2:-}" != demo ] && ! "${make[@]}" modules >>"$dir/log" 2>&1; then
 		failed=1
 	fi
-	for name in mmun mmun_test mmun_peer mmun_example mmun_bench first_driver mmun_kunit; do
+	for name in mmun mmun_test mmun_peer mmun_example mmun_example_window mmun_bench first_driver mmun_kunit; do
 		for t in "$src/$name.ko" "$src"/{test,kunit,example,bench}/"$name.ko"; do
 			[ -e "$t" ] || continue
 			cp "$t" "$root/modules/"

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,6 +23,8 @@
 #include "../example/mmun_example.h"
 
 #define DEVICE		"/dev/mmun_example"
+#define WINDOW_DEVICE	"/dev/mmun_example_window"
+#define WINDOW		"/sys/module/mmun_example_window/parameters/window"
 #define MODULE		"/modules/mmun_example.ko"
 #define PAGE		4096UL
 #define PAGES		16UL
@@ -229,6 +232,138 @@ TEST_F(example, outlives_the_process)
 	EXPECT_EQ(seen(fd, 1), -ESRCH);
 	EXPECT_EQ(stats(fd).dropped, stats(fd).filled);
 	close(fd);
+}
+
+/*
+ * The example with its race held open: see mmun_example_window.c. Page 3 is a file's,
+ * so that the old page is not used again for what takes its place, and goes on to be
+ * read as it was, if it is read.
+ */
+FIXTURE(window)
+{
+	int fd;
+	int memfd;
+	unsigned char *area;
+};
+
+static bool set_window(char to)
+{
+	int fd = open(WINDOW, O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, &to, 1) == 1;
+
+	close(fd);
+	return done;
+}
+
+static char get_window(void)
+{
+	int fd = open(WINDOW, O_RDONLY | O_CLOEXEC);
+	char c = 0;
+
+	if (read(fd, &c, 1) != 1)
+		c = 0;
+	close(fd);
+	return c;
+}
+
+/* Until a page fault has stopped. It comes, or the harness gives the test up. */
+static void await_window(void)
+{
+	while (get_window() != '2')
+		sched_yield();
+}
+
+FIXTURE_SETUP(window)
+{
+	unsigned char page[PAGE];
+
+	if (access(MODULE, F_OK))
+		SKIP(return, "the kernel has no HMM_MIRROR");
+	self->fd = open(WINDOW_DEVICE, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->fd, 0);
+	self->area = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(self->area, MAP_FAILED);
+	memset(self->area, 1, LENGTH);
+	self->memfd = memfd_create("page", MFD_CLOEXEC);
+	ASSERT_GE(self->memfd, 0);
+	memset(page, 4, PAGE);
+	ASSERT_EQ(write(self->memfd, page, PAGE), PAGE);
+	ASSERT_EQ(mmap(self->area + 3 * PAGE, PAGE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_FIXED, self->memfd, 0),
+		  self->area + 3 * PAGE);
+	ASSERT_EQ(map(self->fd, self->area, LENGTH), 0);
+}
+
+FIXTURE_TEARDOWN(window)
+{
+	set_window('0');
+	close(self->fd);
+	close(self->memfd);
+	munmap(self->area, LENGTH);
+}
+
+static void *read_page_3(void *arg)
+{
+	return (void *)(intptr_t)seen(*(int *)arg, 3);
+}
+
+/* Page 3 becomes another one, after the device has looked it up. */
+TEST_F(window, changed_after_the_look_up)
+{
+	pthread_t reader;
+	void *read;
+
+	ASSERT_TRUE(set_window('1'));
+	ASSERT_EQ(pthread_create(&reader, NULL, read_page_3, &self->fd), 0);
+	await_window();
+	ASSERT_EQ(mmap(self->area + 3 * PAGE, PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+		  self->area + 3 * PAGE);
+	memset(self->area + 3 * PAGE, 200, PAGE);
+	ASSERT_TRUE(set_window('0'));
+	ASSERT_EQ(pthread_join(reader, &read), 0);
+
+	/* It ends after the change, and so do all that come after it. */
+	EXPECT_EQ((intptr_t)read, 200);
+	EXPECT_EQ(seen(self->fd, 3), 200);
+	EXPECT_EQ(stats(self->fd).collided, 1);
+	EXPECT_EQ(stats(self->fd).filled, 1);
+}
+
+/* The same, and nothing comes in its place: nothing may be read. */
+TEST_F(window, gone_after_the_look_up)
+{
+	pthread_t reader;
+	void *read;
+
+	ASSERT_TRUE(set_window('1'));
+	ASSERT_EQ(pthread_create(&reader, NULL, read_page_3, &self->fd), 0);
+	await_window();
+	ASSERT_EQ(munmap(self->area + 3 * PAGE, PAGE), 0);
+	ASSERT_TRUE(set_window('0'));
+	ASSERT_EQ(pthread_join(reader, &read), 0);
+
+	EXPECT_EQ((intptr_t)read, -EFAULT);
+	EXPECT_EQ(seen(self->fd, 3), -EFAULT);
+	EXPECT_EQ(stats(self->fd).filled, 0);
+}
+
+/* And if nothing changes, nothing collides: what was looked up is used. */
+TEST_F(window, unchanged_after_the_look_up)
+{
+	pthread_t reader;
+	void *read;
+
+	ASSERT_TRUE(set_window('1'));
+	ASSERT_EQ(pthread_create(&reader, NULL, read_page_3, &self->fd), 0);
+	await_window();
+	ASSERT_TRUE(set_window('0'));
+	ASSERT_EQ(pthread_join(reader, &read), 0);
+
+	EXPECT_EQ((intptr_t)read, 4);
+	EXPECT_EQ(stats(self->fd).collided, 0);
+	EXPECT_EQ(stats(self->fd).filled, 1);
 }
 
 static atomic_ullong written[PAGES];
