@@ -32,7 +32,14 @@ need-kdir:
 	     "or pass KDIR=." >&2; \
 	exit 1; }
 
-modules: need-kdir
+# To clean and to uninstall takes no symbols.
+need-symvers: need-kdir
+	@test -s $(KDIR)/Module.symvers || { \
+	echo "There is no Module.symvers at $(KDIR): that kernel was configured and not" \
+	     "built. Build it (make vmlinux modules), or pass KDIR= its headers." >&2; \
+	exit 1; }
+
+modules: need-symvers
 	+$(kbuild) modules
 
 # Without a trace in the tree: kbuild is given a directory that has no module, and
@@ -174,5 +181,5 @@ help:
 	@echo '                     (default: $${XDG_CACHE_HOME:-~/.cache}/mmun)'
 	@echo '  V=1                show the guest as it talks'
 
-.PHONY: all need-kdir modules probes tools install uninstall clean
+.PHONY: all need-kdir modules probes tools install uninstall clean need-symvers
 .PHONY: demo check check-hmm guest kunit coverage mutants check-all events matrix bench profile lint selftest help docs check-package

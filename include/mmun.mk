@@ -16,6 +16,12 @@ ifneq ($(wildcard $(mmun-include)/uapi),)
 # In mmun's own tree.
 mmun-ccflags += -I$(mmun-include)/uapi
 mmun-symvers := $(wildcard $(mmun-include)/../Module.symvers)
+# The tree holds one build, which may be for another kernel.
+mmun-release := $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' \
+	$(objtree)/include/generated/utsrelease.h 2>/dev/null)
+ifeq ($(shell grep -aqs "vermagic=$(mmun-release) " $(mmun-include)/../mmun.ko && echo same),)
+mmun-symvers :=
+endif
 else
 # Where make install has put it, or where DKMS keeps what it has built.
 mmun-symvers := $(firstword $(wildcard \
