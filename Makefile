@@ -136,6 +136,9 @@ docs:
 check-package:
 	@scripts/package
 
+check-machine:
+	@scripts/machine
+
 lint:
 	@scripts/lint
 
@@ -167,6 +170,7 @@ help:
 	@echo '  make profile     the lines of it that miss their target, by function (LINES="mmap.list.64 exit.list.1")'
 	@echo '  make lint        sparse, W=1, checkpatch and shellcheck only'
 	@echo '  make check-package  build and install the Debian packages, in a chroot'
+	@echo '  make check-machine  udev, lockdown, signatures, and kernels that cannot have mmun'
 	@echo '  make selftest    test the runner itself'
 	@echo
 	@echo 'Choices:'
@@ -182,4 +186,4 @@ help:
 	@echo '  V=1                show the guest as it talks'
 
 .PHONY: all need-kdir modules probes tools install uninstall clean need-symvers
-.PHONY: demo check check-hmm guest kunit coverage mutants check-all events matrix bench profile lint selftest help docs check-package
+.PHONY: demo check check-hmm guest kunit coverage mutants check-all events matrix bench profile lint selftest help docs check-package check-machine
