@@ -31,7 +31,7 @@
  * notifier's start nor an end comes, and the range is an orphan. Such ranges
  * are raised by the OOM reaper and process_mrelease() only, under the mmap lock
  * for reading. Hence the proof that a provisional range is an orphan: to hold
- * the mmap lock for writing. settle_worker() tries for it, soon after each such
+ * the mmap lock for writing. settle() tries for it, soon after each such
  * range; the task that raises its next range from the same place, or the mm's
  * exit, may find out earlier.
  *
@@ -69,14 +69,19 @@
 
 #include "mmun_internal.h"
 
-/* A list notifier of the kernel's; freed by the kernel's grace period. */
+/* A list notifier of the kernel's; gone after the kernel's grace period. */
 struct mmun_bridge {
 	struct mmu_notifier mn;
 	struct mmun_shim *shim;
 };
 
+/*
+ * All that a mm costs: with its slots, for one CPU, it is just less than what the
+ * allocator gives out 1 KiB for.
+ */
 struct mmun_shim {
 	struct mmu_interval_notifier starts;
+	struct mmun_bridge first;	/* attached once, as ends */
 	/* under subs.lock; set with the mmap lock held for writing, too */
 	struct mmun_bridge *ends;
 	struct mmun_bridge *young;
@@ -84,10 +89,9 @@ struct mmun_shim {
 
 	unsigned long release_seq;	/* the kernel's number at the release */
 	bool moved_on;			/* it was another one after that */
-	bool detached;			/* the detach worker's own */
+	bool detached;			/* the worker's own */
 
-	struct delayed_work detach;
-	struct delayed_work settle;
+	struct delayed_work work;
 	struct rcu_head rcu;
 	struct mmun_subscriptions subs;	/* its slots follow */
 };
@@ -144,12 +148,12 @@ static void work_done(struct mmun_shim *shim)
 	text_put();
 }
 
-static void queue_shim_work(struct mmun_shim *shim, struct delayed_work *work,
-			    unsigned long delay)
+/* Soon. If it is queued already, then at that time: no delay is long. */
+static void queue_shim_work(struct mmun_shim *shim, unsigned long delay)
 {
 	text_get();
 	refcount_inc(&shim->subs.refs);
-	if (!queue_delayed_work(mmun_wq, work, delay))
+	if (!queue_delayed_work(mmun_wq, &shim->work, delay))
 		work_done(shim);
 }
 
@@ -235,7 +239,7 @@ static void hear_release(struct mmun_shim *shim, unsigned long cur_seq)
 	detaching = subs->detaching;
 	mmun_unlock(subs);
 	if (!detaching)
-		queue_shim_work(shim, &shim->detach, 0);
+		queue_shim_work(shim, 0);
 }
 
 /*
@@ -269,7 +273,7 @@ static bool hear_start(struct mmu_interval_notifier *interval_sub,
 	if (mmun_range_start(&shim->subs, kernel_range, &range))
 		return false;
 	if (!mmun_notifier_range_blockable(&range))
-		queue_shim_work(shim, &shim->settle, SETTLE_DELAY);
+		queue_shim_work(shim, SETTLE_DELAY);
 	return true;
 }
 
@@ -334,7 +338,8 @@ static void bridge_free(struct mmu_notifier *mn)
 	struct mmun_bridge *bridge = container_of(mn, struct mmun_bridge, mn);
 	struct mmun_shim *shim = bridge->shim;
 
-	kfree(bridge);
+	if (bridge != &shim->first)
+		kfree(bridge);
 	mmun_subscriptions_put(&shim->subs);
 	text_put();
 }
@@ -357,12 +362,10 @@ static const struct mmu_notifier_ops tlb_ops = {
 	.free_notifier = bridge_free,
 };
 
-/* --- the workers --- */
+/* --- the worker --- */
 
-static void settle_worker(struct work_struct *work)
+static void settle(struct mmun_shim *shim)
 {
-	struct mmun_shim *shim = container_of(to_delayed_work(work),
-					      struct mmun_shim, settle);
 	struct mmun_subscriptions *subs = &shim->subs;
 	unsigned long orphans;
 	bool unclear;
@@ -377,13 +380,12 @@ static void settle_worker(struct work_struct *work)
 	 * newer kernels have no mmap_write_trylock().
 	 */
 	if (unclear && !down_write_trylock(&subs->mm->mmap_lock)) {
-		queue_shim_work(shim, &shim->settle, SETTLE_DELAY);
+		queue_shim_work(shim, SETTLE_DELAY);
 	} else if (unclear) {
 		orphans = mmun_range_orphan(subs);
 		up_write(&subs->mm->mmap_lock);
 		mmun_range_settle(subs, orphans);
 	}
-	work_done(shim);
 }
 
 /* Has exit_mmap() returned, so that no event of the mm can come? */
@@ -447,15 +449,13 @@ static bool begin_detach(struct mmun_shim *shim)
 	return detach;
 }
 
-static void detach_worker(struct work_struct *work)
+static void detach(struct mmun_shim *shim)
 {
-	struct mmun_shim *shim = container_of(to_delayed_work(work),
-					      struct mmun_shim, detach);
 	struct mmun_subscriptions *subs = &shim->subs;
 
 	/* It may have been queued again while it ran. */
 	if (shim->detached || !begin_detach(shim))
-		goto out;
+		return;
 
 	spin_lock(&shim_lock);
 	hlist_del_init_rcu(&subs->hash);
@@ -464,8 +464,8 @@ static void detach_worker(struct work_struct *work)
 
 	switch (may_remove(shim)) {
 	case REMOVE_LATER:
-		queue_shim_work(shim, &shim->detach, DETACH_RETRY);
-		goto out;
+		queue_shim_work(shim, DETACH_RETRY);
+		return;
 	case REMOVE_NEVER:
 		pr_warn("mmun: another notifier refused a range of a dying process and left the kernel's interval state marked: %zu bytes and a mm_struct are lost\n",
 			ksize(shim));
@@ -480,7 +480,16 @@ static void detach_worker(struct work_struct *work)
 	/* What the interval held. */
 	mmun_subscriptions_put(subs);
 	text_put();
-out:
+}
+
+/* In this order: the second one may wait long, but then nobody is left to be told. */
+static void shim_worker(struct work_struct *work)
+{
+	struct mmun_shim *shim = container_of(to_delayed_work(work),
+					      struct mmun_shim, work);
+
+	settle(shim);
+	detach(shim);
 	work_done(shim);
 }
 
@@ -526,23 +535,13 @@ static int wait_until_joined(struct mmu_interval_notifier *interval_sub,
 	return 0;
 }
 
-static struct mmun_bridge *alloc_bridge(struct mmun_shim *shim,
-					const struct mmu_notifier_ops *ops)
+static int register_bridge(struct mmun_shim *shim, struct mmun_bridge *bridge,
+			   const struct mmu_notifier_ops *ops)
 {
-	struct mmun_bridge *bridge = kzalloc(sizeof(*bridge), GFP_KERNEL);
-
-	if (bridge) {
-		bridge->shim = shim;
-		bridge->mn.ops = ops;
-	}
-	return bridge;
-}
-
-static int register_bridge(struct mmun_bridge *bridge)
-{
-	struct mmun_shim *shim = bridge->shim;
 	int ret;
 
+	bridge->shim = shim;
+	bridge->mn.ops = ops;
 	refcount_inc(&shim->subs.refs);
 	text_get();
 	ret = __mmu_notifier_register(&bridge->mn, shim->subs.mm);
@@ -563,30 +562,25 @@ static void publish_bridge(struct mmun_shim *shim, struct mmun_bridge **place,
 
 static int attach_ends(struct mmun_shim *shim)
 {
-	struct mmun_bridge *bridge = alloc_bridge(shim, &ends_ops);
 	int ret;
 
-	if (!bridge)
-		return -ENOMEM;
 	/* The first range after it is linked must find it: before. */
-	publish_bridge(shim, &shim->ends, bridge);
-	ret = register_bridge(bridge);
-	if (ret) {
+	publish_bridge(shim, &shim->ends, &shim->first);
+	ret = register_bridge(shim, &shim->first, &ends_ops);
+	if (ret)
 		publish_bridge(shim, &shim->ends, NULL);
-		kfree(bridge);
-	}
 	return ret;
 }
 
 static int attach_extra(struct mmun_shim *shim, struct mmun_bridge **place,
 			const struct mmu_notifier_ops *ops)
 {
-	struct mmun_bridge *bridge = alloc_bridge(shim, ops);
+	struct mmun_bridge *bridge = kzalloc(sizeof(*bridge), GFP_KERNEL);
 	int ret;
 
 	if (!bridge)
 		return -ENOMEM;
-	ret = register_bridge(bridge);
+	ret = register_bridge(shim, bridge, ops);
 	if (ret) {
 		kfree(bridge);
 		return ret;
@@ -607,8 +601,7 @@ static struct mmun_shim *create_shim(struct mm_struct *mm)
 		return ERR_PTR(-ENOMEM);
 	mmun_subscriptions_init(&shim->subs, mm, (struct mmun_slot *)(shim + 1),
 				nr_slots);
-	INIT_DELAYED_WORK(&shim->detach, detach_worker);
-	INIT_DELAYED_WORK(&shim->settle, settle_worker);
+	INIT_DELAYED_WORK(&shim->work, shim_worker);
 
 	/* [0, ULONG_MAX - 1]: all that a range with an exclusive end can have */
 	ret = mmu_interval_notifier_insert_locked(&shim->starts, mm, 0,
@@ -625,7 +618,7 @@ static struct mmun_shim *create_shim(struct mm_struct *mm)
 		ret = attach_ends(shim);
 	if (ret) {
 		/* Removing the interval may sleep long: not under this lock. */
-		queue_shim_work(shim, &shim->detach, 0);
+		queue_shim_work(shim, 0);
 		return ERR_PTR(ret);
 	}
 
@@ -694,7 +687,7 @@ bool __mmun_subscriptions_leave(struct mmun_subscriptions *subs,
 	       ((needs & MMUN_NEED_YOUNG) && !subs->users_young) ||
 	       ((needs & MMUN_NEED_TLB) && !subs->users_tlb);
 	if (idle && !subs->detaching && !subs->closed)
-		queue_shim_work(shim, &shim->detach, 0);
+		queue_shim_work(shim, 0);
 	return !subs->users;
 }
 
@@ -817,7 +810,7 @@ EXPORT_SYMBOL_GPL(mm_has_mmun_notifiers);
 
 static int __init mmun_init(void)
 {
-	nr_slots = clamp(8 * num_possible_cpus(), 16U, (unsigned int)BITS_PER_LONG);
+	nr_slots = clamp(8 * num_possible_cpus(), 8U, (unsigned int)BITS_PER_LONG);
 	return mmun_core_init();
 }
 
@@ -842,7 +835,7 @@ static void cut_off_leaked(struct hlist_head *bucket)
 			continue;
 		pr_err("mmun: leaked: %u subscriptions of modules that are gone\n",
 		       users);
-		queue_shim_work(to_shim(subs), &to_shim(subs)->detach, 0);
+		queue_shim_work(to_shim(subs), 0);
 	}
 	rcu_read_unlock();
 }
