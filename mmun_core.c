@@ -582,19 +582,80 @@ static bool ranges_before(struct mmun_subscriptions *subs,
 	return mmun_range_before(subs, mask, mn->joined_seq);
 }
 
-/* False if it has UINT_MAX users, or none: then it is being put. */
-static bool add_user(struct mmun_notifier *mn)
+/*
+ * The users of a notifier that get made are counted by processor, so that gets on
+ * several of them do not meet in one cache line. A user may be dropped on another
+ * processor than that on which it was added; what counts is the sum. users_cpus says
+ * how many of the counts are not zero, so it is zero if, and only if, there is no user.
+ *
+ * A count changes by cmpxchg: from 1 to 0 and back only under subs->lock, with
+ * users_cpus; between other values anywhere. So if users_cpus is zero under the lock,
+ * all counts are, and they stay zero.
+ */
+
+/* One more, unless there are none, or as many as can be counted. */
+static __always_inline bool add_to(unsigned int *count)
 {
-	unsigned int users = READ_ONCE(mn->users), seen;
+	unsigned int users = READ_ONCE(*count), seen;
 
 	for (;; users = seen) {
 		/* 0 or UINT_MAX */
 		if (users - 1 >= UINT_MAX - 1)
 			return false;
-		seen = cmpxchg(&mn->users, users, users + 1);
+		seen = cmpxchg(count, users, users + 1);
 		if (seen == users)
 			return true;
 	}
+}
+
+/* One less, unless fewer than @least would be left. Returns how many there were, or 0. */
+static unsigned int drop_from(unsigned int *count, unsigned int least)
+{
+	unsigned int users = READ_ONCE(*count), seen;
+
+	for (; users > least; users = seen) {
+		seen = cmpxchg(count, users, users - 1);
+		if (seen == users)
+			return users;
+	}
+	return 0;
+}
+
+/* False if there are UINT_MAX on this processor. */
+static bool add_user(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
+	__must_hold(&subs->lock)
+{
+	unsigned int *count = raw_cpu_ptr(mn->users);
+
+	/* From 0 nobody else leads it away. */
+	if (READ_ONCE(*count))
+		return add_to(count);
+	WRITE_ONCE(*count, 1);
+	mn->users_cpus++;
+	return true;
+}
+
+/* Returns false if there was none. */
+static bool drop_user(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
+	__must_hold(&subs->lock)
+{
+	unsigned int had = 0;
+	int cpu;
+
+	if (!mn->users_cpus)
+		return false;
+	/* One that was registered has one user, and nothing to count more in. */
+	if (mn->users) {
+		had = drop_from(raw_cpu_ptr(mn->users), 0);
+		for_each_possible_cpu(cpu) {
+			if (had)
+				break;
+			had = drop_from(per_cpu_ptr(mn->users, cpu), 0);
+		}
+	}
+	if (had <= 1)
+		mn->users_cpus--;
+	return true;
 }
 
 /*
@@ -609,10 +670,10 @@ static struct mmun_notifier *find_got(struct mmun_subscriptions *subs,
 
 	if (subs->closed)
 		return NULL;
-	hlist_for_each_entry(mn, &subs->got, got_node) {
-		if (mn->ops != ops)
+	hlist_for_each_entry(mn, &subs->list, hlist) {
+		if (!mn->got || mn->ops != ops)
 			continue;
-		if (!add_user(mn))
+		if (!add_user(subs, mn))
 			return ERR_PTR(-EOVERFLOW);
 		/* A user, so it stays while we wait. */
 		mmun_wait(subs, !mn->joining);
@@ -640,13 +701,13 @@ static struct mmun_notifier *link_notifier(struct mmun_notifier *mn,
 
 	mn->mm = mm;
 	mn->subs = subs;
-	mn->users = 1;
 	mn->heard = 0;
 	mn->heard_overflow = 0;
 	mn->left = false;
 	mn->unlinked = false;
 	mn->released = false;
 	mn->joining = true;
+	INIT_HLIST_NODE(&mn->got_node);
 
 	mmun_lock(subs);
 	/* heard_overflow pairs only for those who heard all counted starts. */
@@ -659,9 +720,10 @@ static struct mmun_notifier *link_notifier(struct mmun_notifier *mn,
 		left = mmun_subscriptions_leave(subs, needs);
 	} else {
 		mmgrab(mm);
-		hlist_add_head_rcu(&mn->hlist, &subs->list);
+		mn->users_cpus = 1;
 		if (mn->got)
-			hlist_add_head_rcu(&mn->got_node, &subs->got);
+			*raw_cpu_ptr(mn->users) = 1;
+		hlist_add_head_rcu(&mn->hlist, &subs->list);
 		linked = mn;
 		/*
 		 * It is told of younger ranges from here on. Of older ones that
@@ -669,8 +731,10 @@ static struct mmun_notifier *link_notifier(struct mmun_notifier *mn,
 		 */
 		mn->joined_seq = subs->invalidate_seq;
 		mmun_wait(subs, !ranges_before(subs, mn, mmap_locked));
+		mn->joining = false;
 		/* With all that was waited for: see get_quickly(). */
-		smp_store_release(&mn->joining, false);
+		if (mn->got)
+			hlist_add_head_rcu(&mn->got_node, &subs->got);
 		mmun_wake(subs);
 	}
 	mmun_unlock(subs);
@@ -687,6 +751,7 @@ static int register_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
 {
 	mmun_might_wait();
 	mn->got = false;
+	mn->users = NULL;
 	return PTR_ERR_OR_ZERO(link_notifier(mn, mm, mmap_locked));
 }
 
@@ -747,15 +812,17 @@ EXPORT_SYMBOL_GPL(__mmun_notifier_register);
  *
  *   getter                              putter, and its free_worker()
  *   ------                              -----------------------------
- *   [A] getters of this processor: odd  [F] users becomes 0
+ *   [A] getters of this processor: odd  [F] this processor's users become 0
  *       full barrier                    [G] unlinks mn
  *   [B] finds mn in subs->got               full barrier
- *   [C] users, if not 0, becomes one    [H] until no processor is in the odd
- *       more                                section in which it was found: waits
+ *   [C] this processor's users, if      [H] until no processor is in the odd
+ *       not 0, become one more              section in which it was found: waits
  *   [D] getters: even (release)         [I] frees mn
  *
- * C and F are atomic operations on one word: either C finds 0, or F finds the user
- * that C has added, and the put is not the last. If A comes before H, H waits for D.
+ * subs->got has those that may be relied on: what they waited for is over, and the
+ * store that links them is a release. C and F are atomic operations on one word:
+ * either C finds 0, or F finds the user that C has added, and the put is not the last.
+ * With 0 on this processor there may be users on others: that is for find_got(). If A comes before H, H waits for D.
  * If H comes before A, then G comes before B, by the two barriers, and B does not
  * find mn. A to D runs with preemption off, for as many steps as there are
  * subscriptions of get: H spins. The section is also an RCU reader, for subs.
@@ -781,8 +848,7 @@ get_quickly(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
 	hlist_for_each_entry_rcu(mn, &subs->got, got_node) {
 		if (mn->ops != ops)
 			continue;
-		/* Pairs with the end of joining: what was waited for is over. */
-		if (!smp_load_acquire(&mn->joining) && add_user(mn))
+		if (add_to(this_cpu_ptr(mn->users)))
 			found = mn;
 		break;
 	}
@@ -844,10 +910,12 @@ get_or_make(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
 		return mn;
 	mn->ops = ops;
 	mn->got = true;
-
-	linked = link_notifier(mn, mm, true);
-	if (linked != mn)
+	mn->users = alloc_percpu(unsigned int);
+	linked = mn->users ? link_notifier(mn, mm, true) : ERR_PTR(-ENOMEM);
+	if (linked != mn) {
+		free_percpu(mn->users);
 		ops->free_notifier(mn);
+	}
 	return linked;
 }
 
@@ -882,7 +950,7 @@ get_unlocked(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
  * Return:
  * * the subscription, or ERR_PTR() of one of these
  * * what ops->alloc_notifier() returned (-ENOMEM if that is NULL)
- * * -EOVERFLOW: it has UINT_MAX users
+ * * -EOVERFLOW: UINT_MAX users were added on this processor
  * * as mmun_notifier_register(); ops->free_notifier() has the object back then
  */
 struct mmun_notifier *
@@ -938,7 +1006,7 @@ static u64 unlink_notifier(struct mmun_subscriptions *subs,
 
 	hlist_del_rcu(&mn->hlist);
 	if (mn->got)
-		hlist_del_rcu(&mn->got_node);
+		hlist_del_init_rcu(&mn->got_node);
 	mn->unlinked = true;
 
 	list_for_each_entry(walk, &subs->walks, node) {
@@ -1064,6 +1132,7 @@ static void free_worker(struct work_struct *work)
 		phase = mn->phase;
 		tell_owed_ends(subs, mn, mn->owed);
 		wait_for_getters();
+		free_percpu(mn->users);
 
 		/* What the kernel's core gives it: a softirq-like context. */
 		local_bh_disable();
@@ -1082,19 +1151,6 @@ static void free_worker(struct work_struct *work)
 		raw_spin_lock(&free_lock);
 	}
 	raw_spin_unlock(&free_lock);
-}
-
-/* Returns how many users it had; a notifier without any is left alone. */
-static unsigned int drop_user(struct mmun_notifier *mn)
-{
-	unsigned int users = READ_ONCE(mn->users), seen;
-
-	for (; users; users = seen) {
-		seen = cmpxchg(&mn->users, users, users - 1);
-		if (seen == users)
-			break;
-	}
-	return users;
 }
 
 /**
@@ -1117,13 +1173,17 @@ void mmun_notifier_put(struct mmun_notifier *mn)
 {
 	struct mmun_subscriptions *subs = mn->subs;
 	const struct mmun_notifier_ops *ops = mn->ops;
-	unsigned int users;
+	bool dropped;
+
+	/* One remains, so it is not the last, and mn is not gone meanwhile. */
+	if (mn->users && drop_from(raw_cpu_ptr(mn->users), 1))
+		return;
 
 	mmun_lock(subs);
-	users = drop_user(mn);
-	if (users != 1) {
+	dropped = drop_user(subs, mn);
+	if (!dropped || mn->users_cpus) {
 		mmun_unlock(subs);
-		if (!users)
+		if (!dropped)
 			pr_warn("mmun: put of a notifier without a user, ignored (%ps)\n",
 				ops);
 		return;

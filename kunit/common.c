@@ -202,15 +202,18 @@ void kt_unwatch(struct kt_watch *watch)
 }
 #endif
 
-bool kt_two_cpus(struct kunit *test, unsigned int *other)
+unsigned int kt_pin(struct kunit *test)
 {
 	unsigned int here = cpumask_first(cpu_online_mask);
 
-	*other = cpumask_last(cpu_online_mask);
-	if (*other == here)
-		return false;
 	KUNIT_ASSERT_EQ(test, set_cpus_allowed_ptr(current, cpumask_of(here)), 0);
-	return true;
+	return here;
+}
+
+bool kt_two_cpus(struct kunit *test, unsigned int *other)
+{
+	*other = cpumask_last(cpu_online_mask);
+	return *other != kt_pin(test);
 }
 
 /* --- address spaces --- */
@@ -550,9 +553,19 @@ struct kt_sub *kt_get(struct kunit *test, struct mm_struct *mm,
 	return sub_of(mn);
 }
 
+unsigned int kt_users(struct kt_sub *sub)
+{
+	unsigned int sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(*per_cpu_ptr(sub->mn.users, cpu));
+	return sum;
+}
+
 void kt_put(struct kt_sub *sub)
 {
-	if (sub->mn.users == 1)
+	if (kt_users(sub) == 1)
 		sub->got = false;
 	mmun_notifier_put(&sub->mn);
 }
@@ -778,7 +791,7 @@ void kt_exit(struct kunit *test)
 	list_for_each_entry(sub, &c->subs, node) {
 		if (sub->registered)
 			kt_unregister(sub);
-		while (sub->got && sub->mn.users)
+		while (sub->got && kt_users(sub))
 			kt_put(sub);
 	}
 	list_for_each_entry(interval, &c->intervals, node)

@@ -605,7 +605,7 @@ static void p01_second_get_is_the_same(struct kunit *test)
 	struct kt_sub *third;
 
 	KUNIT_EXPECT_PTR_EQ(test, first, second);
-	KUNIT_EXPECT_EQ(test, first->mn.users, 2U);
+	KUNIT_EXPECT_EQ(test, kt_users(first), 2U);
 	KUNIT_EXPECT_EQ(test, atomic_read(&life->allocs), 1);
 	KUNIT_EXPECT_PTR_EQ(test, first->mn.mm, mm);
 	KUNIT_EXPECT_PTR_EQ(test, first->mn.ops,
@@ -618,7 +618,7 @@ static void p01_second_get_is_the_same(struct kunit *test)
 
 	third = kt_get(test, mm, &life_ops);
 	KUNIT_EXPECT_PTR_NE(test, first, third);
-	KUNIT_EXPECT_EQ(test, third->mn.users, 1U);
+	KUNIT_EXPECT_EQ(test, kt_users(third), 1U);
 	KUNIT_EXPECT_EQ(test, atomic_read(&life->allocs), 2);
 	mmun_notifier_synchronize();
 	KUNIT_EXPECT_EQ(test, atomic_read(&first->frees), 1);
@@ -653,18 +653,21 @@ static void p01_other_key_other_object(struct kunit *test)
 }
 
 /*
- * At UINT_MAX users a get fails with -EOVERFLOW and changes nothing; the one
+ * At UINT_MAX users of one processor a get fails with -EOVERFLOW and changes nothing; the one
  * before it succeeds.
  */
 static void p01_overflow(struct kunit *test)
 {
+	unsigned int here = kt_pin(test);
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_sub *sub = kt_get(test, mm, &life_ops);
+	unsigned int *users = per_cpu_ptr(sub->mn.users, here);
 	struct mmun_notifier *mn;
 
-	sub->mn.users = UINT_MAX - 1;
+	KUNIT_ASSERT_EQ(test, *users, 1U);
+	*users = UINT_MAX - 1;
 	KUNIT_EXPECT_PTR_EQ(test, mmun_notifier_get(&life_ops, mm), &sub->mn);
-	KUNIT_EXPECT_EQ(test, sub->mn.users, UINT_MAX);
+	KUNIT_EXPECT_EQ(test, *users, UINT_MAX);
 
 	mn = mmun_notifier_get(&life_ops, mm);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(mn), (long)-EOVERFLOW);
@@ -672,9 +675,9 @@ static void p01_overflow(struct kunit *test)
 	mn = mmun_notifier_get_locked(&life_ops, mm);
 	mmap_write_unlock(mm);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(mn), (long)-EOVERFLOW);
-	KUNIT_EXPECT_EQ(test, sub->mn.users, UINT_MAX);
+	KUNIT_EXPECT_EQ(test, *users, UINT_MAX);
 	KUNIT_EXPECT_EQ(test, atomic_read(&life->allocs), 1);
-	sub->mn.users = 1;
+	*users = 1;
 }
 
 /*
@@ -706,7 +709,7 @@ static void p01_alloc_error_passes_through(struct kunit *test)
 
 	life->alloc_ret = 0;
 	sub = kt_get(test, mm, &life_ops);
-	KUNIT_EXPECT_EQ(test, sub->mn.users, 1U);
+	KUNIT_EXPECT_EQ(test, kt_users(sub), 1U);
 }
 
 /*
@@ -752,7 +755,7 @@ static void p01_get_after_exit_is_refused(struct kunit *test)
 	kt_mm_exit(test, mm);
 	mn = mmun_notifier_get(&life_ops, mm);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(mn), (long)-ESRCH);
-	KUNIT_EXPECT_EQ(test, sub->mn.users, 1U);
+	KUNIT_EXPECT_EQ(test, kt_users(sub), 1U);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&life->frees),
 			atomic_read(&life->allocs) - 1);
@@ -781,7 +784,7 @@ static void p01_get_during_alloc_shares(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, kt_join(test, b), 0);
 	first.sub->got = true;
 	KUNIT_EXPECT_PTR_EQ(test, first.sub, second.sub);
-	KUNIT_EXPECT_EQ(test, first.sub->mn.users, 2U);
+	KUNIT_EXPECT_EQ(test, kt_users(first.sub), 2U);
 	KUNIT_EXPECT_EQ(test, atomic_read(&life->allocs), 1);
 	mmun_notifier_synchronize();
 	KUNIT_EXPECT_EQ(test, atomic_read(&life->frees), 0);
@@ -802,7 +805,7 @@ static void p01_losing_get_frees_its_own(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, life->loser);
 	KUNIT_EXPECT_PTR_EQ(test, &sub->mn, life->nested);
 	KUNIT_EXPECT_PTR_NE(test, &sub->mn, life->loser);
-	KUNIT_EXPECT_EQ(test, sub->mn.users, 2U);
+	KUNIT_EXPECT_EQ(test, kt_users(sub), 2U);
 	KUNIT_EXPECT_EQ(test, atomic_read(&life->allocs), 2);
 	KUNIT_EXPECT_EQ(test, atomic_read(&to_sub(life->loser)->frees), 1);
 	KUNIT_EXPECT_EQ(test, look(sub->mn.subs).users, 1U);
@@ -831,7 +834,7 @@ static void p01_get_locked(struct kunit *test)
 	to_sub(first)->got = true;
 	KUNIT_EXPECT_PTR_EQ(test, first, second);
 	KUNIT_EXPECT_PTR_EQ(test, mmun_notifier_get(&life_ops, mm), first);
-	KUNIT_EXPECT_EQ(test, first->users, 3U);
+	KUNIT_EXPECT_EQ(test, kt_users(to_sub(first)), 3U);
 	KUNIT_EXPECT_EQ(test, atomic_read(&life->allocs), 1);
 }
 
@@ -863,7 +866,7 @@ static void p01_second_get_waits_for_the_first(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, kt_join(test, b), 0);
 	first.sub->got = true;
 	KUNIT_EXPECT_PTR_EQ(test, first.sub, second.sub);
-	KUNIT_EXPECT_EQ(test, first.sub->mn.users, 2U);
+	KUNIT_EXPECT_EQ(test, kt_users(first.sub), 2U);
 }
 
 /*
@@ -885,9 +888,10 @@ static void p01_waiting_get_keeps_the_object(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, kt_start(range), 0);
 	/* As if sub's own get had not come through yet. */
 	sub->mn.joining = true;
+	hlist_del_init_rcu(&sub->mn.got_node);
 	b = kt_run(test, do_get, &second);
 	KT_ASSERT_UNTIL(test, kt_waiters(s.subs) == 1);
-	KUNIT_EXPECT_EQ(test, sub->mn.users, 2U);
+	KUNIT_EXPECT_EQ(test, kt_users(sub), 2U);
 	kt_put(sub);
 	sub->mn.joining = false;
 	kt_end(range);
@@ -895,7 +899,7 @@ static void p01_waiting_get_keeps_the_object(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, sub, second.sub);
 	mmun_notifier_synchronize();
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 0);
-	KUNIT_EXPECT_EQ(test, sub->mn.users, 1U);
+	KUNIT_EXPECT_EQ(test, kt_users(sub), 1U);
 	kt_put(sub);
 	mmun_notifier_synchronize();
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 1);
@@ -919,8 +923,8 @@ static void p01_get_while_the_old_one_is_a_zombie(struct kunit *test)
 
 	new = kt_get(test, s.mm, &life_ops);
 	KUNIT_EXPECT_PTR_NE(test, old, new);
-	KUNIT_EXPECT_EQ(test, old->mn.users, 0U);
-	KUNIT_EXPECT_EQ(test, new->mn.users, 1U);
+	KUNIT_EXPECT_EQ(test, kt_users(old), 0U);
+	KUNIT_EXPECT_EQ(test, kt_users(new), 1U);
 	KUNIT_EXPECT_EQ(test, atomic_read(&old->frees), 0);
 
 	KUNIT_EXPECT_EQ(test, go_on(test, &s), 0);
@@ -1247,7 +1251,7 @@ static void p02_put_without_user(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, look(s.subs).users, 1U);
 	mmun_notifier_put(&s.sub->mn);
 	mmun_notifier_put(&s.sub->mn);
-	KUNIT_EXPECT_EQ(test, s.sub->mn.users, 0U);
+	KUNIT_EXPECT_EQ(test, kt_users(s.sub), 0U);
 	KUNIT_EXPECT_EQ(test, look(s.subs).users, 1U);
 	KUNIT_EXPECT_EQ(test, look(s.subs).zombies, 1U);
 	go_on(test, &s);
@@ -1262,12 +1266,89 @@ struct between {
 	struct joiner joiner;
 	struct kt_watch watch;
 	struct kt_sub *old;
-	unsigned int cpu;
+	unsigned int cpu, watched;
 	bool inside;			/* it has read how many users old has */
 	bool changed;			/* and the case has changed that */
 	bool in_time;			/* before it went on */
 	bool freed;			/* and it was freed meanwhile, too */
 };
+
+struct on_cpu {
+	struct joiner joiner;
+	struct kt_sub *sub;
+	unsigned int cpu;
+	int gets;			/* or puts, of sub, if negative */
+};
+
+static int do_on_cpu(void *arg)
+{
+	struct on_cpu *a = arg;
+	int ret, i;
+
+	ret = set_cpus_allowed_ptr(current, cpumask_of(a->cpu));
+	for (i = 0; !ret && i < a->gets; i++)
+		ret = do_get(&a->joiner);
+	for (i = 0; !ret && i > a->gets; i--)
+		mmun_notifier_put(&a->sub->mn);
+	return ret;
+}
+
+static struct kt_sub *get_on(struct kunit *test, struct mm_struct *mm,
+			     unsigned int cpu)
+{
+	struct on_cpu a = {
+		.joiner = { .mm = mm, .ops = &life_ops }, .cpu = cpu, .gets = 1,
+	};
+
+	KUNIT_ASSERT_EQ(test, kt_join(test, kt_run(test, do_on_cpu, &a)), 0);
+	a.joiner.sub->got = true;
+	return a.joiner.sub;
+}
+
+static void put_on(struct kunit *test, struct kt_sub *sub, unsigned int cpu,
+		   int n)
+{
+	struct on_cpu a = { .sub = sub, .cpu = cpu, .gets = -n };
+
+	KUNIT_ASSERT_EQ(test, kt_join(test, kt_run(test, do_on_cpu, &a)), 0);
+}
+
+/*
+ * A user may be put on another processor than it was got on: what counts is the sum,
+ * and the object goes with the last one.
+ */
+static void p02_put_on_another_cpu(struct kunit *test)
+{
+	unsigned int here = kt_pin(test), other;
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub;
+
+	if (!kt_two_cpus(test, &other))
+		kunit_skip(test, "there is one CPU only");
+	sub = kt_get(test, mm, &life_ops);
+	KUNIT_EXPECT_PTR_EQ(test, get_on(test, mm, other), sub);
+	KUNIT_EXPECT_PTR_EQ(test, get_on(test, mm, other), sub);
+	KUNIT_EXPECT_EQ(test, kt_users(sub), 3U);
+	KUNIT_EXPECT_EQ(test, sub->mn.users_cpus, 2U);
+
+	/* One of its own, then one of the other's. */
+	put_on(test, sub, here, 2);
+	KUNIT_EXPECT_EQ(test, kt_users(sub), 1U);
+	KUNIT_EXPECT_EQ(test, sub->mn.users_cpus, 1U);
+	mmun_notifier_synchronize();
+	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 0);
+
+	/* And back: this processor has none now. */
+	KUNIT_EXPECT_PTR_EQ(test, get_on(test, mm, here), sub);
+	KUNIT_EXPECT_EQ(test, sub->mn.users_cpus, 2U);
+	put_on(test, sub, other, 1);
+	KUNIT_EXPECT_EQ(test, kt_users(sub), 1U);
+	sub->got = false;
+	put_on(test, sub, other, 1);
+	mmun_notifier_synchronize();
+	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&life->allocs), 1);
+}
 
 static void wait_for_the_put(struct kt_watch *watch)
 {
@@ -1288,7 +1369,7 @@ static int do_watched_get(void *arg)
 		return ret;
 	b->watch.fn = wait_for_the_put;
 	b->watch.arg = b;
-	ret = kt_watch(&b->watch, &b->old->mn.users);
+	ret = kt_watch(&b->watch, per_cpu_ptr(b->old->mn.users, b->watched));
 	if (ret)
 		return ret;
 	ret = do_get(&b->joiner);
@@ -1312,9 +1393,11 @@ static void p02_put_inside_a_get(struct kunit *test)
 	stage(test, &s);
 	if (!kt_two_cpus(test, &b->cpu))
 		kunit_skip(test, "there is one CPU only");
-	b->old = kt_get(test, s.mm, &life_ops);
 	b->joiner.mm = s.mm;
 	b->joiner.ops = &life_ops;
+	/* Of that processor's users it is the only one. */
+	b->watched = b->cpu;
+	b->old = get_on(test, s.mm, b->cpu);
 	task = kt_run(test, do_watched_get, b);
 	while (!READ_ONCE(b->inside) && kt_running(task))
 		cond_resched();
@@ -1330,7 +1413,7 @@ static void p02_put_inside_a_get(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, b->in_time);
 	KUNIT_EXPECT_FALSE(test, b->freed);
 	KUNIT_EXPECT_PTR_NE(test, b->joiner.sub, b->old);
-	KUNIT_EXPECT_EQ(test, b->joiner.sub->mn.users, 1U);
+	KUNIT_EXPECT_EQ(test, kt_users(b->joiner.sub), 1U);
 	mmun_notifier_synchronize();
 	KUNIT_EXPECT_EQ(test, atomic_read(&b->old->frees), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&b->joiner.sub->frees), 0);
@@ -1354,7 +1437,7 @@ static int do_watched_put(void *arg)
 		return ret;
 	b->watch.fn = wait_for_the_get;
 	b->watch.arg = b;
-	ret = kt_watch(&b->watch, &b->old->mn.users);
+	ret = kt_watch(&b->watch, per_cpu_ptr(b->old->mn.users, b->watched));
 	if (ret)
 		return ret;
 	mmun_notifier_put(&b->old->mn);
@@ -1377,6 +1460,7 @@ static void p02_get_inside_a_put(struct kunit *test)
 	stage(test, &s);
 	if (!kt_two_cpus(test, &b->cpu))
 		kunit_skip(test, "there is one CPU only");
+	b->watched = kt_pin(test);
 	b->old = kt_get(test, s.mm, &life_ops);
 	task = kt_run(test, do_watched_put, b);
 	while (!READ_ONCE(b->inside) && kt_running(task))
@@ -1390,7 +1474,7 @@ static void p02_get_inside_a_put(struct kunit *test)
 		kunit_skip(test, "no breakpoints on data");
 	KUNIT_ASSERT_EQ(test, ret, 0);
 	KUNIT_EXPECT_TRUE(test, b->in_time);
-	KUNIT_EXPECT_EQ(test, b->old->mn.users, 1U);
+	KUNIT_EXPECT_EQ(test, kt_users(b->old), 1U);
 	mmun_notifier_synchronize();
 	KUNIT_EXPECT_EQ(test, atomic_read(&b->old->frees), 0);
 	kt_put(b->old);
@@ -1431,7 +1515,7 @@ static void p02_puts_of_many_tasks(struct kunit *test)
 		tasks[i] = kt_run(test, do_puts, sub);
 	for (i = 0; i < PUTTERS; i++)
 		kt_join(test, tasks[i]);
-	KUNIT_EXPECT_EQ(test, sub->mn.users, 1U);
+	KUNIT_EXPECT_EQ(test, kt_users(sub), 1U);
 	mmun_notifier_synchronize();
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 0);
 	kt_put(sub);
@@ -2369,7 +2453,7 @@ static void p06_nobody_gets_during_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test,
 			PTR_ERR_OR_ZERO(mmun_notifier_get(&kt_get_ops, s.mm)),
 			-ESRCH);
-	KUNIT_EXPECT_EQ(test, got->mn.users, 1U);
+	KUNIT_EXPECT_EQ(test, kt_users(got), 1U);
 	go_on(test, &s);
 	kt_put(got);
 	mmun_notifier_synchronize();
@@ -3032,6 +3116,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(p02_put_in_a_callback, put_place_gen_params),
 	KUNIT_CASE_PARAM(p02_put_in_a_callback_frees, put_place_gen_params),
 	KUNIT_CASE(p02_put_without_user),
+	KUNIT_CASE(p02_put_on_another_cpu),
 	KUNIT_CASE(p02_put_inside_a_get),
 	KUNIT_CASE(p02_get_inside_a_put),
 	KUNIT_CASE(p02_puts_of_many_tasks),

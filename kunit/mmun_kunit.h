@@ -125,6 +125,8 @@ void kt_unwatch(struct kt_watch *watch);
 		cpu_relax();						\
 	kt_true;							\
 })
+/* The case stays on the first processor, which is returned. */
+unsigned int kt_pin(struct kunit *test);
 /*
  * The two ends of the processors, for the case and for the task that it stops: the
  * case must not be in the queue behind that task. False if there is one only.
@@ -207,6 +209,8 @@ void kt_unregister(struct kt_sub *sub);
  */
 struct kt_sub *kt_get(struct kunit *test, struct mm_struct *mm,
 		      const struct mmun_notifier_ops *ops);
+/* Of one of get, which is not freed. */
+unsigned int kt_users(struct kt_sub *sub);
 void kt_put(struct kt_sub *sub);
 
 /* --- intervals --- */

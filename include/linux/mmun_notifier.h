@@ -162,7 +162,8 @@ struct mmun_notifier {
 	unsigned long owed;		/* of them, those due when it was put */
 	unsigned long joined_seq;	/* the newest range before it joined */
 	unsigned int heard_overflow;	/* the same for ranges without a slot */
-	unsigned int users;
+	unsigned int users_cpus;	/* see users in mmun_core.c */
+	unsigned int __percpu *users;
 	bool left;			/* its starts are over, ends are due */
 	bool unlinked;			/* out of the list */
 	bool joining;			/* ranges before it are in flight */
