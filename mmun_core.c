@@ -3,28 +3,31 @@
  * List subscriptions: who is called, and when it may be freed.
  *
  * Walks. Callbacks may sleep, so the list cannot be walked under a lock. A task
- * that walks it announces itself: struct mmun_walk, on its stack, in
- * subs->walks with a number one higher than that of the walk before. Entering
- * and leaving take subs->lock; in between the list is read as under RCU: a
- * subscriber that is unlinked keeps its next pointer.
+ * that walks it announces itself. For the start or the end of a range that has a
+ * slot (mmun_range.c) it sets the slot's bit in subs->walking; for all else it puts a
+ * struct mmun_walk, on its stack, into subs->walks, with a number one higher than
+ * that of the one before. Entering and leaving take subs->lock; in between the list
+ * is read as under RCU: a subscriber that is unlinked keeps its next pointer.
  *
  *   walker                               leaver
  *   ------                               ------
- *   [A] subs->walks += walk              [D] unlinks mn, notes the number of
- *   [B] finds mn, calls its ops              the newest walk
- *   [C] subs->walks -= walk              [E] until no walk up to that number
- *                                            is in subs->walks: waits
- *                                        [F] mn may be freed
+ *   [A] sets its bit, or is put into     [D] unlinks mn, notes the bits that
+ *       subs->walks                          are set, and the newest number
+ *   [B] finds mn, calls its ops          [E] until the bits noted are gone,
+ *   [C] clears its bit, and takes it         and no walk up to that number is
+ *       back from what leavers noted;        in subs->walks: waits
+ *       or is taken out                  [F] mn may be freed
  *
  * A, C, D and E are critical sections of subs->lock. A walk that begins after D
- * does not find mn; one that began before is waited for. So the leaver waits
- * for callbacks of this mm only, and if nobody is inside it does not wait: this
- * is what keeps one mm's slow callback from delaying anybody else, and what a
- * grace period of an SRCU domain cannot give.
+ * does not find mn; one that began before is waited for. Another that begins in the
+ * same slot is not: C has taken the bit back. So the leaver waits for callbacks of
+ * this mm only, and if nobody is inside it does not wait: this is what keeps one mm's
+ * slow callback from delaying anybody else, and what a grace period of an SRCU
+ * domain cannot give.
  *
- * The walker is known, so a subscriber may unregister from inside ->release: it
- * does not wait for itself. Its own walk is mended instead: next steps over
- * what is unlinked (also by others, whose next pointers lead to what we unlink
+ * In subs->walks the walker is known, so a subscriber may unregister from inside
+ * ->release: it does not wait for itself. Its own walk is mended instead: next steps
+ * over what is unlinked (also by others, whose next pointers lead to what we unlink
  * and free), and cur says that what is being called is gone. Only the mm's exit
  * calls ->release in a walk, so it waits for nobody who waits for it. In the
  * other callbacks two tasks could wait for each other's walk; there, put works.
@@ -69,7 +72,7 @@
 
 #include "mmun_internal.h"
 
-DEFINE_STATIC_SRCU(mmun_srcu);
+DEFINE_SRCU(mmun_srcu);
 
 /* Odd: this processor is inside get_quickly(), which see. */
 static DEFINE_PER_CPU(unsigned int, getters);
@@ -95,18 +98,6 @@ static void free_worker(struct work_struct *work);
 static DECLARE_WORK(free_work, free_worker);
 
 /* --- walks --- */
-
-void mmun_walk_enter(struct mmun_walk *walk)
-	__acquires(&mmun_srcu)
-{
-	walk->srcu_idx = srcu_read_lock(&mmun_srcu);
-}
-
-void mmun_walk_leave(struct mmun_walk *walk)
-	__releases(&mmun_srcu)
-{
-	srcu_read_unlock(&mmun_srcu, walk->srcu_idx);
-}
 
 static struct hlist_node *first_of(struct mmun_subscriptions *subs)
 {
@@ -134,27 +125,37 @@ static void free_ready(struct mmun_subscriptions *subs)
 	struct mmun_notifier *mn, *tmp;
 	u64 oldest = U64_MAX;
 
-	if (list_empty(&subs->zombies))
-		return;
 	if (!list_empty(&subs->walks))
 		oldest = list_first_entry(&subs->walks, struct mmun_walk,
 					  node)->gen;
 
 	raw_spin_lock(&free_lock);
-	list_for_each_entry_safe(mn, tmp, &subs->zombies, zombie) {
-		if (mn->walks_until >= oldest)
-			break;
-		list_move_tail(&mn->zombie, &free_list);
+	list_for_each_entry_safe(mn, tmp, &subs->leaving, leaving) {
+		if (!mn->zombie || mn->seen_by || mn->walks_until >= oldest)
+			continue;
+		list_move_tail(&mn->leaving, &free_list);
 		queue_work(free_wq, &free_work);
 	}
 	raw_spin_unlock(&free_lock);
 }
 
+/* [C] */
 void mmun_walk_end(struct mmun_subscriptions *subs, struct mmun_walk *walk)
 {
 	list_del(&walk->node);
-	free_ready(subs);
+	if (!list_empty(&subs->leaving))
+		free_ready(subs);
 	mmun_wake(subs);
+}
+
+/* [C], if there are leavers. */
+void __mmun_slot_walk_end(struct mmun_subscriptions *subs, int slot)
+{
+	struct mmun_notifier *mn;
+
+	list_for_each_entry(mn, &subs->leaving, leaving)
+		mn->seen_by &= ~BIT(slot);
+	free_ready(subs);
 }
 
 /* Is a walk of another task, up to number @gen, still under way? */
@@ -227,14 +228,17 @@ static void call_end(struct mmun_notifier *mn,
 
 /* [C] @mn left while its start was running. */
 static noinline void take_back(struct mmun_subscriptions *subs,
-			       struct mmun_walk *walk, struct mmun_notifier *mn,
+			       struct mmun_notifier *mn,
 			       const struct mmun_notifier_range *range, int slot)
 {
 	bool heard = slot == MMUN_NO_SLOT ? take_counted(subs, mn) :
 					    take_heard(mn, slot);
 
-	/* cur: whom its own start has put gets no end */
-	if (heard && walk->cur)
+	/*
+	 * Whom its own start has put gets no end. That it was left by us is seen for
+	 * sure; and somebody else is not us, however old what we see is.
+	 */
+	if (heard && READ_ONCE(mn->leaver) != current)
 		call_end(mn, range);
 }
 
@@ -260,7 +264,7 @@ static noinline void warn_refusal(struct mmun_notifier *mn,
  * Returns whether somebody refused.
  */
 static __always_inline bool
-tell_starts(struct mmun_subscriptions *subs, struct mmun_walk *walk,
+tell_starts(struct mmun_subscriptions *subs,
 	    const struct mmun_notifier_range *range, int slot, bool counted,
 	    bool blockable)
 {
@@ -274,7 +278,6 @@ tell_starts(struct mmun_subscriptions *subs, struct mmun_walk *walk,
 		mn = hlist_entry(node, struct mmun_notifier, hlist);
 		if (READ_ONCE(mn->left))
 			continue;
-		walk->cur = mn;
 		ops = mn->ops;
 		if (ops->invalidate_range_start) {
 			if (!blockable)
@@ -298,7 +301,7 @@ tell_starts(struct mmun_subscriptions *subs, struct mmun_walk *walk,
 			smp_mb__after_atomic();
 		}
 		if (unlikely(READ_ONCE(mn->left)))
-			take_back(subs, walk, mn, range,
+			take_back(subs, mn, range,
 				  counted ? MMUN_NO_SLOT : slot);
 	}
 	return refused;
@@ -307,28 +310,29 @@ tell_starts(struct mmun_subscriptions *subs, struct mmun_walk *walk,
 /**
  * mmun_list_start - tell the list subscribers that a range begins
  * @subs: the mm
- * @walk: the walk that the caller is in
  * @range: the range
  * @slot: its slot, or MMUN_NO_SLOT
  *
  * Everybody is asked, also after a refusal. A subscriber whose start fails gets
  * no end, in a blockable range too.
  *
+ * Context: inside a walk.
+ *
  * Return: 0; -EAGAIN if the range may not block and one refused: then those who
  * agreed have been told the end.
  */
-int mmun_list_start(struct mmun_subscriptions *subs, struct mmun_walk *walk,
+int mmun_list_start(struct mmun_subscriptions *subs,
 		    const struct mmun_notifier_range *range, int slot)
 {
 	if (slot == MMUN_NO_SLOT) {
-		tell_starts(subs, walk, range, slot, true, true);
+		tell_starts(subs, range, slot, true, true);
 		return 0;
 	}
 	if (mmun_notifier_range_blockable(range)) {
-		tell_starts(subs, walk, range, slot, false, true);
+		tell_starts(subs, range, slot, false, true);
 		return 0;
 	}
-	if (!tell_starts(subs, walk, range, slot, false, false))
+	if (!tell_starts(subs, range, slot, false, false))
 		return 0;
 	mmun_list_end(subs, range, slot);
 	return -EAGAIN;
@@ -383,6 +387,7 @@ static unsigned long stop_hearing(struct mmun_subscriptions *subs,
 {
 	unsigned long owed;
 
+	WRITE_ONCE(mn->leaver, current);
 	WRITE_ONCE(mn->left, true);	/* [D] */
 	smp_mb();			/* [E] */
 	owed = READ_ONCE(mn->heard);	/* [F] */
@@ -402,21 +407,21 @@ static void tell_owed_ends(struct mmun_subscriptions *subs,
 		.event = MMUN_NOTIFY_CLEAR,
 	};
 	unsigned long left = owed;
-	struct mmun_walk walk;
 	unsigned int slot;
+	int idx;
 
 	/* What is counted from now on is taken back by who counts it: [C] */
 	if (!owed && !READ_ONCE(mn->heard_overflow))
 		return;
 
-	mmun_walk_enter(&walk);
+	idx = mmun_callbacks_enter();
 	mmun_for_each_slot(slot, left)
 		if (take_heard(mn, slot))
 			call_end(mn, &subs->slots[slot].range);
 	/* What a range without a slot was is not known here. */
 	while (take_counted(subs, mn))
 		call_end(mn, &everything);
-	mmun_walk_leave(&walk);
+	mmun_callbacks_leave(idx);
 
 	mmun_lock(subs);
 	mmun_range_unpin(subs, owed);
@@ -429,6 +434,28 @@ static bool claim_release(struct mmun_notifier *mn)
 		return false;
 	mn->released = true;
 	return true;
+}
+
+static int quick_walk_begin(struct mmun_subscriptions *subs,
+			    struct mmun_walk *walk)
+	__acquires(&mmun_srcu)
+{
+	int idx = mmun_callbacks_enter();
+
+	mmun_lock(subs);
+	mmun_walk_begin(subs, walk);
+	mmun_unlock(subs);
+	return idx;
+}
+
+static void quick_walk_end(struct mmun_subscriptions *subs,
+			   struct mmun_walk *walk, int idx)
+	__releases(&mmun_srcu)
+{
+	mmun_lock(subs);
+	mmun_walk_end(subs, walk);
+	mmun_unlock(subs);
+	mmun_callbacks_leave(idx);
 }
 
 /**
@@ -445,10 +472,10 @@ void mmun_list_release(struct mmun_subscriptions *subs)
 	struct mmun_walk walk;
 	unsigned long owed;
 	bool claimed;
+	int idx;
 
-	mmun_walk_enter(&walk);
+	idx = quick_walk_begin(subs, &walk);
 	mmun_lock(subs);
-	mmun_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk))) {
 		claimed = claim_release(mn);
 		mmun_unlock(subs);
@@ -463,29 +490,8 @@ void mmun_list_release(struct mmun_subscriptions *subs)
 		tell_owed_ends(subs, mn, owed);
 		mmun_lock(subs);
 	}
-	mmun_walk_end(subs, &walk);
 	mmun_unlock(subs);
-	mmun_walk_leave(&walk);
-}
-
-static void quick_walk_begin(struct mmun_subscriptions *subs,
-			     struct mmun_walk *walk)
-	__acquires(&mmun_srcu)
-{
-	mmun_walk_enter(walk);
-	mmun_lock(subs);
-	mmun_walk_begin(subs, walk);
-	mmun_unlock(subs);
-}
-
-static void quick_walk_end(struct mmun_subscriptions *subs,
-			   struct mmun_walk *walk)
-	__releases(&mmun_srcu)
-{
-	mmun_lock(subs);
-	mmun_walk_end(subs, walk);
-	mmun_unlock(subs);
-	mmun_walk_leave(walk);
+	quick_walk_end(subs, &walk, idx);
 }
 
 bool mmun_list_clear_flush_young(struct mmun_subscriptions *subs,
@@ -494,13 +500,14 @@ bool mmun_list_clear_flush_young(struct mmun_subscriptions *subs,
 	struct mmun_notifier *mn;
 	struct mmun_walk walk;
 	bool young = false;
+	int idx;
 
-	quick_walk_begin(subs, &walk);
+	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk)))
 		if (!READ_ONCE(mn->left) && mn->ops->clear_flush_young)
 			young |= mn->ops->clear_flush_young(mn, subs->mm,
 							    start, end);
-	quick_walk_end(subs, &walk);
+	quick_walk_end(subs, &walk, idx);
 	return young;
 }
 
@@ -510,12 +517,13 @@ bool mmun_list_clear_young(struct mmun_subscriptions *subs,
 	struct mmun_notifier *mn;
 	struct mmun_walk walk;
 	bool young = false;
+	int idx;
 
-	quick_walk_begin(subs, &walk);
+	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk)))
 		if (!READ_ONCE(mn->left) && mn->ops->clear_young)
 			young |= mn->ops->clear_young(mn, subs->mm, start, end);
-	quick_walk_end(subs, &walk);
+	quick_walk_end(subs, &walk, idx);
 	return young;
 }
 
@@ -525,8 +533,9 @@ bool mmun_list_test_young(struct mmun_subscriptions *subs,
 	struct mmun_notifier *mn;
 	struct mmun_walk walk;
 	bool young = false;
+	int idx;
 
-	quick_walk_begin(subs, &walk);
+	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk))) {
 		if (READ_ONCE(mn->left) || !mn->ops->test_young)
 			continue;
@@ -534,7 +543,7 @@ bool mmun_list_test_young(struct mmun_subscriptions *subs,
 		if (young)
 			break;
 	}
-	quick_walk_end(subs, &walk);
+	quick_walk_end(subs, &walk, idx);
 	return young;
 }
 
@@ -543,14 +552,15 @@ void mmun_list_flush_tlb(struct mmun_subscriptions *subs, unsigned long start,
 {
 	struct mmun_notifier *mn;
 	struct mmun_walk walk;
+	int idx;
 
-	quick_walk_begin(subs, &walk);
+	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk)))
 		if (!READ_ONCE(mn->left) &&
 		    mn->ops->arch_invalidate_secondary_tlbs)
 			mn->ops->arch_invalidate_secondary_tlbs(mn, subs->mm,
 								start, end);
-	quick_walk_end(subs, &walk);
+	quick_walk_end(subs, &walk, idx);
 }
 
 /* --- joining --- */
@@ -704,7 +714,9 @@ static struct mmun_notifier *link_notifier(struct mmun_notifier *mn,
 	mn->heard = 0;
 	mn->heard_overflow = 0;
 	mn->left = false;
+	mn->leaver = NULL;
 	mn->unlinked = false;
+	mn->zombie = false;
 	mn->released = false;
 	mn->joining = true;
 	INIT_HLIST_NODE(&mn->got_node);
@@ -997,8 +1009,8 @@ EXPORT_SYMBOL_GPL(mmun_notifier_get);
 
 /* --- leaving --- */
 
-/* Returns the number of the newest walk that may still see @mn. */
-static u64 unlink_notifier(struct mmun_subscriptions *subs,
+/* [D] */
+static void unlink_notifier(struct mmun_subscriptions *subs,
 			   struct mmun_notifier *mn)
 	__must_hold(&subs->lock)
 {
@@ -1008,6 +1020,8 @@ static u64 unlink_notifier(struct mmun_subscriptions *subs,
 	if (mn->got)
 		hlist_del_init_rcu(&mn->got_node);
 	mn->unlinked = true;
+	mn->seen_by = subs->walking;
+	mn->walks_until = subs->walk_gen;
 
 	list_for_each_entry(walk, &subs->walks, node) {
 		if (walk->task != current)
@@ -1023,7 +1037,6 @@ static u64 unlink_notifier(struct mmun_subscriptions *subs,
 	/* Not the last reference: mn has its own. */
 	if (mmun_subscriptions_leave(subs, needs_of(mn->ops)))
 		refcount_dec(&subs->refs);
-	return subs->walk_gen;
 }
 
 /**
@@ -1046,13 +1059,13 @@ static u64 unlink_notifier(struct mmun_subscriptions *subs,
 void mmun_notifier_unregister(struct mmun_notifier *mn, struct mm_struct *mm)
 {
 	struct mmun_subscriptions *subs = mn->subs;
-	struct mmun_walk walk;
 	unsigned long owed;
-	u64 gen;
+	bool seen;
+	int idx;
 
 	might_sleep();
 
-	mmun_walk_enter(&walk);
+	idx = mmun_callbacks_enter();
 	mmun_lock(subs);
 	if (claim_release(mn) && mn->ops->release) {
 		/*
@@ -1067,15 +1080,21 @@ void mmun_notifier_unregister(struct mmun_notifier *mn, struct mm_struct *mm)
 		subs->releasing--;
 		mmun_wake(subs);
 	}
-	gen = unlink_notifier(subs, mn);
+	unlink_notifier(subs, mn);
+	seen = mn->seen_by;
+	if (seen)
+		list_add_tail(&mn->leaving, &subs->leaving);
 	owed = stop_hearing(subs, mn);
 	mmun_unlock(subs);
-	mmun_walk_leave(&walk);
+	mmun_callbacks_leave(idx);
 
 	tell_owed_ends(subs, mn, owed);
 
 	mmun_lock(subs);
-	mmun_wait(subs, !walked_by_others(subs, gen));
+	mmun_wait(subs, !mn->seen_by &&
+		  !walked_by_others(subs, mn->walks_until));	/* [E] */
+	if (seen)
+		list_del(&mn->leaving);
 	mmun_unlock(subs);
 
 	mmun_subscriptions_put(subs);
@@ -1123,8 +1142,8 @@ static void free_worker(struct work_struct *work)
 
 	raw_spin_lock(&free_lock);
 	while ((mn = list_first_entry_or_null(&free_list, struct mmun_notifier,
-					      zombie))) {
-		list_del(&mn->zombie);
+					      leaving))) {
+		list_del(&mn->leaving);
 		raw_spin_unlock(&free_lock);
 
 		subs = mn->subs;
@@ -1190,9 +1209,10 @@ void mmun_notifier_put(struct mmun_notifier *mn)
 	}
 
 	claim_release(mn);
-	mn->walks_until = unlink_notifier(subs, mn);
+	unlink_notifier(subs, mn);
 	mn->owed = stop_hearing(subs, mn);
-	list_add_tail(&mn->zombie, &subs->zombies);
+	mn->zombie = true;
+	list_add_tail(&mn->leaving, &subs->leaving);
 	raw_spin_lock(&free_lock);
 	mn->phase = free_phase;
 	frees_pending[free_phase]++;

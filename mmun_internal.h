@@ -89,9 +89,10 @@ struct mmun_subscriptions {
 	/* mmun_core.c; list is walked without the lock, inside a walk */
 	struct hlist_head list;
 	struct hlist_head got;		/* of get; get_quickly() has no lock */
-	struct list_head walks;		/* oldest first */
+	unsigned long walking;		/* walks of ranges, by slot */
+	struct list_head walks;		/* the others, oldest first */
 	u64 walk_gen;
-	struct list_head zombies;	/* put, still seen by a walk */
+	struct list_head leaving;	/* whom a walk may still see */
 	unsigned int releasing;		/* unregister calls inside ->release */
 	struct list_head waiters;
 
@@ -134,7 +135,14 @@ struct mmun_waiter {
 
 long mmun_sleep(struct mmun_subscriptions *subs, long timeout)
 	__must_hold(&subs->lock);
-void mmun_wake(struct mmun_subscriptions *subs) __must_hold(&subs->lock);
+void __mmun_wake(struct mmun_subscriptions *subs) __must_hold(&subs->lock);
+
+static inline void mmun_wake(struct mmun_subscriptions *subs)
+	__must_hold(&subs->lock)
+{
+	if (unlikely(!list_empty(&subs->waiters)))
+		__mmun_wake(subs);
+}
 
 #define mmun_wait(subs, condition)					\
 	do {								\
@@ -143,8 +151,8 @@ void mmun_wake(struct mmun_subscriptions *subs) __must_hold(&subs->lock);
 	} while (0)
 
 /*
- * A walk: a task that may be inside a callback of this mm. next and cur belong
- * to that task alone.
+ * A walk that is not of a range with a slot: a task that may be inside a callback of
+ * this mm. next and cur belong to that task alone.
  */
 struct mmun_walk {
 	struct list_head node;
@@ -152,17 +160,48 @@ struct mmun_walk {
 	u64 gen;
 	struct mmun_notifier *cur;	/* NULL: gone while its callback ran */
 	struct hlist_node *next;
-	int srcu_idx;
 };
 
 /* mmun_core.c */
-void mmun_walk_enter(struct mmun_walk *walk);
-void mmun_walk_leave(struct mmun_walk *walk);
+extern struct srcu_struct mmun_srcu;
+
+/* Around all callbacks, for those who wait for all of them: call_srcu. */
+static inline int mmun_callbacks_enter(void)
+	__acquires(&mmun_srcu)
+{
+	return srcu_read_lock(&mmun_srcu);
+}
+
+static inline void mmun_callbacks_leave(int idx)
+	__releases(&mmun_srcu)
+{
+	srcu_read_unlock(&mmun_srcu, idx);
+}
+
 void mmun_walk_begin(struct mmun_subscriptions *subs, struct mmun_walk *walk)
 	__must_hold(&subs->lock);
 void mmun_walk_end(struct mmun_subscriptions *subs, struct mmun_walk *walk)
 	__must_hold(&subs->lock);
-int mmun_list_start(struct mmun_subscriptions *subs, struct mmun_walk *walk,
+void __mmun_slot_walk_end(struct mmun_subscriptions *subs, int slot)
+	__must_hold(&subs->lock);
+
+/* A walk of the range that has @slot. [A] and [C] in mmun_core.c */
+static inline void mmun_slot_walk_begin(struct mmun_subscriptions *subs, int slot)
+	__must_hold(&subs->lock)
+{
+	subs->walking |= BIT(slot);
+}
+
+static inline void mmun_slot_walk_end(struct mmun_subscriptions *subs, int slot)
+	__must_hold(&subs->lock)
+{
+	subs->walking &= ~BIT(slot);
+	if (unlikely(!list_empty(&subs->leaving)))
+		__mmun_slot_walk_end(subs, slot);
+	mmun_wake(subs);
+}
+
+int mmun_list_start(struct mmun_subscriptions *subs,
 		    const struct mmun_notifier_range *range, int slot);
 void mmun_list_end(struct mmun_subscriptions *subs,
 		   const struct mmun_notifier_range *range, int slot);

@@ -51,7 +51,7 @@ void mmun_subscriptions_init(struct mmun_subscriptions *subs,
 	INIT_HLIST_HEAD(&subs->list);
 	INIT_HLIST_HEAD(&subs->got);
 	INIT_LIST_HEAD(&subs->walks);
-	INIT_LIST_HEAD(&subs->zombies);
+	INIT_LIST_HEAD(&subs->leaving);
 	INIT_LIST_HEAD(&subs->waiters);
 	subs->itree = RB_ROOT_CACHED;
 	subs->invalidate_seq = 1;
@@ -74,7 +74,7 @@ long mmun_sleep(struct mmun_subscriptions *subs, long timeout)
 	return timeout;
 }
 
-void mmun_wake(struct mmun_subscriptions *subs)
+void __mmun_wake(struct mmun_subscriptions *subs)
 {
 	struct mmun_waiter *waiter;
 
@@ -134,50 +134,34 @@ static void end_invalidating(struct mmun_subscriptions *subs, unsigned int n)
 }
 
 /* The range is over for the intervals; list subscribers may still be told. */
-static void end_slots(struct mmun_subscriptions *subs, unsigned long mask)
+static void end_slot(struct mmun_subscriptions *subs, int slot)
 	__must_hold(&subs->lock)
 {
-	unsigned int slot, n = 0;
-	unsigned long left;
-
-	/* A range that is refused after the mm was closed is over already. */
-	mask &= subs->active;
-	left = mask;
-	mmun_for_each_slot(slot, left) {
-		subs->slots[slot].key = NULL;
-		n++;
-	}
-	subs->active &= ~mask;
-	subs->provisional &= ~mask;
-	end_invalidating(subs, n);
+	subs->slots[slot].key = NULL;
+	subs->active &= ~BIT(slot);
+	subs->provisional &= ~BIT(slot);
+	end_invalidating(subs, 1);
 	mmun_wake(subs);
 }
 
-/* As end_slots(), but the list subscribers are still to be told. */
+/* As end_slot(), for all in @mask, but the list subscribers are still to be told. */
 static void retire_slots(struct mmun_subscriptions *subs, unsigned long mask)
-	__must_hold(&subs->lock)
-{
-	end_slots(subs, mask);
-	subs->ending |= mask;
-}
-
-/* Free those of the slots in @mask that nobody uses. */
-static void free_unused(struct mmun_subscriptions *subs, unsigned long mask)
 	__must_hold(&subs->lock)
 {
 	unsigned int slot;
 
-	mask &= ~(subs->active | subs->ending);
+	subs->ending |= mask;
 	mmun_for_each_slot(slot, mask)
-		if (!subs->slots[slot].pins)
-			subs->busy &= ~BIT(slot);
+		end_slot(subs, slot);
 }
 
-static void free_slots(struct mmun_subscriptions *subs, unsigned long mask)
+/* Free the slot unless somebody uses it. */
+static void free_unused(struct mmun_subscriptions *subs, int slot)
 	__must_hold(&subs->lock)
 {
-	subs->ending &= ~mask;
-	free_unused(subs, mask);
+	if (!((subs->active | subs->ending) & BIT(slot)) &&
+	    !subs->slots[slot].pins)
+		subs->busy &= ~BIT(slot);
 }
 
 void mmun_range_pin(struct mmun_subscriptions *subs, unsigned long mask)
@@ -190,12 +174,12 @@ void mmun_range_pin(struct mmun_subscriptions *subs, unsigned long mask)
 
 void mmun_range_unpin(struct mmun_subscriptions *subs, unsigned long mask)
 {
-	unsigned long left = mask;
 	unsigned int slot;
 
-	mmun_for_each_slot(slot, left)
+	mmun_for_each_slot(slot, mask) {
 		subs->slots[slot].pins--;
-	free_unused(subs, mask);
+		free_unused(subs, slot);
+	}
 }
 
 /* Is a range in one of the slots in @mask not younger than number @seq? */
@@ -234,7 +218,8 @@ bool mmun_range_overlaps(struct mmun_subscriptions *subs, unsigned long mask,
  * A key that is still here: its range was refused behind our back, the task went
  * on, and the object's place on its stack is used again.
  */
-static void settle_stale(struct mmun_subscriptions *subs, const void *key)
+static noinline void settle_stale(struct mmun_subscriptions *subs,
+				  const void *key)
 	__must_hold(&subs->lock)
 {
 	int slot = find_slot(subs, subs->active, key);
@@ -245,6 +230,51 @@ static void settle_stale(struct mmun_subscriptions *subs, const void *key)
 	mmun_unlock(subs);
 	mmun_range_settle(subs, BIT(slot));
 	mmun_lock(subs);
+}
+
+/* The intervals that a range overlaps; NULL if there are none, as is often so. */
+static struct mmun_interval_notifier *
+first_interval(struct mmun_subscriptions *subs,
+	       const struct mmun_notifier_range *range)
+	__must_hold(&subs->lock)
+{
+	if (RB_EMPTY_ROOT(&subs->itree.rb_root))
+		return NULL;
+	return mmun_itree_first(subs, range);
+}
+
+/* What mmun_range_start() does if there is no slot. */
+static noinline int start_counted(struct mmun_subscriptions *subs,
+				  const struct mmun_notifier_range *range,
+				  unsigned long cur_seq)
+	__releases(&subs->lock)
+{
+	struct mmun_interval_notifier *first;
+	struct mmun_walk walk;
+	int idx;
+
+	if (!mmun_notifier_range_blockable(range)) {
+		mmun_unlock(subs);
+		return -EAGAIN;
+	}
+	subs->overflow++;
+	begin_invalidating(subs);
+	first = first_interval(subs, range);
+	mmun_walk_begin(subs, &walk);
+	idx = mmun_callbacks_enter();
+	mmun_unlock(subs);
+
+	lock_map_acquire(&mmun_range_start_map);
+	if (first)
+		mmun_itree_start(subs, first, range, cur_seq);
+	mmun_list_start(subs, range, MMUN_NO_SLOT);
+	lock_map_release(&mmun_range_start_map);
+
+	mmun_lock(subs);
+	mmun_walk_end(subs, &walk);
+	mmun_unlock(subs);
+	mmun_callbacks_leave(idx);
+	return 0;
 }
 
 /**
@@ -264,61 +294,59 @@ int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
 		     const struct mmun_notifier_range *range)
 	__releases(&subs->lock)
 {
-	const struct mmun_notifier_range *told = range;
 	struct mmun_interval_notifier *first;
-	struct mmun_walk walk;
 	unsigned long cur_seq;
-	int slot, ret = 0;
+	int slot, idx, ret = 0;
 	bool listed;
 
-	mmun_walk_enter(&walk);
-	if (subs->active)
+	if (unlikely(subs->active))
 		settle_stale(subs, key);
-	if (subs->closed)
-		goto out_unlock;
+	if (unlikely(subs->closed)) {
+		mmun_unlock(subs);
+		return 0;
+	}
 
 	/* Even numbers are never given out: see mmun_interval_read_begin(). */
 	subs->invalidate_seq += 2;
 	cur_seq = subs->invalidate_seq;
 	slot = take_slot(subs, key, range, cur_seq);
-	if (slot != MMUN_NO_SLOT) {
-		told = &subs->slots[slot].range;
-	} else if (mmun_notifier_range_blockable(range)) {
-		subs->overflow++;
-	} else {
-		ret = -EAGAIN;
-		goto out_unlock;
-	}
+	if (unlikely(slot == MMUN_NO_SLOT))
+		return start_counted(subs, range, cur_seq);
+	range = &subs->slots[slot].range;
 	begin_invalidating(subs);
 
-	first = mmun_itree_first(subs, told);
+	first = first_interval(subs, range);
 	/* If it is empty, who joins from here on is younger, and not told. */
 	listed = !hlist_empty(&subs->list);
+	if (!first && !listed) {
+		mmun_unlock(subs);
+		return 0;
+	}
 	if (listed)
-		mmun_walk_begin(subs, &walk);
+		mmun_slot_walk_begin(subs, slot);
+	/* In one step with what was found: who unlinks it later waits for us. */
+	idx = mmun_callbacks_enter();
 	mmun_unlock(subs);
 
 	lock_map_acquire(&mmun_range_start_map);
 	if (first)
-		ret = mmun_itree_start(subs, first, told, cur_seq);
+		ret = mmun_itree_start(subs, first, range, cur_seq);
 	if (!ret && listed)
-		ret = mmun_list_start(subs, &walk, told, slot);
+		ret = mmun_list_start(subs, range, slot);
 	lock_map_release(&mmun_range_start_map);
 
-	if (!ret && !listed)
-		goto out;
-	mmun_lock(subs);
-	/* Only a range that may not block is refused, and that has a slot. */
-	if (ret) {
-		end_slots(subs, BIT(slot));
-		free_slots(subs, BIT(slot));
+	if (ret || listed) {
+		mmun_lock(subs);
+		if (listed)
+			mmun_slot_walk_end(subs, slot);
+		/* One that is refused after the mm was closed is over already. */
+		if (ret && (subs->active & BIT(slot)))
+			end_slot(subs, slot);
+		if (ret)
+			free_unused(subs, slot);
+		mmun_unlock(subs);
 	}
-	if (listed)
-		mmun_walk_end(subs, &walk);
-out_unlock:
-	mmun_unlock(subs);
-out:
-	mmun_walk_leave(&walk);
+	mmun_callbacks_leave(idx);
 	return ret;
 }
 
@@ -340,20 +368,19 @@ void mmun_range_confirm(struct mmun_subscriptions *subs, const void *key)
 	mmun_unlock(subs);
 }
 
-/* Tell the list subscribers, if there are any, that a range is over. */
-static void tell_list_end(struct mmun_subscriptions *subs,
-			  const struct mmun_notifier_range *range, int slot)
+/* Tell the list subscribers that the range in @slot, which is retired, is over. */
+static void tell_slot_end(struct mmun_subscriptions *subs, int slot)
 	__must_hold(&subs->lock)
 {
-	struct mmun_walk walk;
+	int idx;
 
-	if (hlist_empty(&subs->list))
-		return;
-	mmun_walk_begin(subs, &walk);
+	mmun_slot_walk_begin(subs, slot);
+	idx = mmun_callbacks_enter();
 	mmun_unlock(subs);
-	mmun_list_end(subs, range, slot);
+	mmun_list_end(subs, &subs->slots[slot].range, slot);
 	mmun_lock(subs);
-	mmun_walk_end(subs, &walk);
+	mmun_callbacks_leave(idx);
+	mmun_slot_walk_end(subs, slot);
 }
 
 /**
@@ -368,20 +395,23 @@ static void tell_list_end(struct mmun_subscriptions *subs,
  */
 bool mmun_range_end(struct mmun_subscriptions *subs, const void *key)
 {
-	struct mmun_walk walk;
 	int slot;
 
-	mmun_walk_enter(&walk);
 	mmun_lock(subs);
 	slot = find_slot(subs, subs->active, key);
-	if (slot != MMUN_NO_SLOT) {
-		retire_slots(subs, BIT(slot));
-		tell_list_end(subs, &subs->slots[slot].range, slot);
-		free_slots(subs, BIT(slot));
+	if (unlikely(slot == MMUN_NO_SLOT)) {
+		mmun_unlock(subs);
+		return false;
 	}
+	end_slot(subs, slot);
+	if (!hlist_empty(&subs->list)) {
+		subs->ending |= BIT(slot);
+		tell_slot_end(subs, slot);
+		subs->ending &= ~BIT(slot);
+	}
+	free_unused(subs, slot);
 	mmun_unlock(subs);
-	mmun_walk_leave(&walk);
-	return slot != MMUN_NO_SLOT;
+	return true;
 }
 
 /**
@@ -398,11 +428,16 @@ void mmun_range_end_counted(struct mmun_subscriptions *subs,
 			    const struct mmun_notifier_range *range)
 {
 	struct mmun_walk walk;
+	int idx;
 
-	mmun_walk_enter(&walk);
+	idx = mmun_callbacks_enter();
 	mmun_lock(subs);
 	if (subs->overflow) {
-		tell_list_end(subs, range, MMUN_NO_SLOT);
+		mmun_walk_begin(subs, &walk);
+		mmun_unlock(subs);
+		mmun_list_end(subs, range, MMUN_NO_SLOT);
+		mmun_lock(subs);
+		mmun_walk_end(subs, &walk);
 		/*
 		 * After the ends: until then no subscriber may join. It was
 		 * closed meanwhile if there is none left.
@@ -414,7 +449,7 @@ void mmun_range_end_counted(struct mmun_subscriptions *subs,
 		}
 	}
 	mmun_unlock(subs);
-	mmun_walk_leave(&walk);
+	mmun_callbacks_leave(idx);
 }
 
 /**
@@ -446,24 +481,15 @@ unsigned long mmun_range_orphan(struct mmun_subscriptions *subs)
  */
 void mmun_range_settle(struct mmun_subscriptions *subs, unsigned long orphans)
 {
-	unsigned long left = orphans;
-	struct mmun_walk walk;
 	unsigned int slot;
 
-	mmun_walk_enter(&walk);
-	mmun_for_each_slot(slot, left) {
+	mmun_for_each_slot(slot, orphans) {
 		mmun_lock(subs);
-		mmun_walk_begin(subs, &walk);
-		mmun_unlock(subs);
-		mmun_list_end(subs, &subs->slots[slot].range, slot);
-		mmun_lock(subs);
-		mmun_walk_end(subs, &walk);
+		tell_slot_end(subs, slot);
+		subs->ending &= ~BIT(slot);
+		free_unused(subs, slot);
 		mmun_unlock(subs);
 	}
-	mmun_lock(subs);
-	free_slots(subs, orphans);
-	mmun_unlock(subs);
-	mmun_walk_leave(&walk);
 }
 
 /**
@@ -488,10 +514,11 @@ void mmun_range_release(struct mmun_subscriptions *subs)
 		.event = MMUN_NOTIFY_RELEASE,
 	};
 	struct mmun_interval_notifier *first;
-	unsigned long cur_seq;
-	struct mmun_walk walk;
+	unsigned long cur_seq, left;
+	unsigned int slot;
+	int idx;
 
-	mmun_walk_enter(&walk);
+	idx = mmun_callbacks_enter();
 	mmun_lock(subs);
 	subs->invalidate_seq += 2;
 	cur_seq = subs->invalidate_seq;
@@ -514,7 +541,9 @@ void mmun_range_release(struct mmun_subscriptions *subs)
 	WRITE_ONCE(subs->closed, true);
 	end_invalidating(subs, subs->overflow);
 	subs->overflow = 0;
-	end_slots(subs, subs->active);
+	left = subs->active;
+	mmun_for_each_slot(slot, left)
+		end_slot(subs, slot);
 	mmun_unlock(subs);
-	mmun_walk_leave(&walk);
+	mmun_callbacks_leave(idx);
 }

@@ -155,6 +155,7 @@ EXPORT_SYMBOL_GPL(mmun_kunit_flush_tlb);
 void mmun_kunit_look(struct mmun_subscriptions *subs,
 		     struct mmun_kunit_state *state)
 {
+	struct mmun_notifier *mn;
 	struct list_head *node;
 
 	*state = (struct mmun_kunit_state) {};
@@ -172,10 +173,11 @@ void mmun_kunit_look(struct mmun_subscriptions *subs,
 	state->invalidating = subs->invalidating;
 	list_for_each(node, &subs->waiters)
 		state->waiters++;
+	state->walks = hweight_long(subs->walking);
 	list_for_each(node, &subs->walks)
 		state->walks++;
-	list_for_each(node, &subs->zombies)
-		state->zombies++;
+	list_for_each_entry(mn, &subs->leaving, leaving)
+		state->zombies += mn->zombie;
 	state->seq = subs->invalidate_seq;
 	mmun_unlock(subs);
 }

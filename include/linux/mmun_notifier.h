@@ -169,9 +169,12 @@ struct mmun_notifier {
 	bool joining;			/* ranges before it are in flight */
 	bool released;			/* release was called, or will not be */
 	bool got;			/* made by get: free_notifier at the end */
+	bool zombie;			/* put, and to be freed */
 	u8 phase;			/* which count of frees it is in */
-	struct list_head zombie;
-	u64 walks_until;
+	struct task_struct *leaver;	/* who set left */
+	struct list_head leaving;
+	unsigned long seen_by;		/* walks that may see it: by slot */
+	u64 walks_until;		/* and up to this number */
 };
 
 /**
