@@ -149,7 +149,7 @@ void mmun_walk_end(struct mmun_subscriptions *subs, struct mmun_walk *walk)
 }
 
 /* [C], if there are leavers. */
-void __mmun_slot_walk_end(struct mmun_subscriptions *subs, int slot)
+void __mmun_slot_walk_end(struct mmun_subscriptions *subs, unsigned int slot)
 {
 	struct mmun_notifier *mn;
 
@@ -187,7 +187,7 @@ static struct mmun_notifier *walk_next(struct mmun_walk *walk)
 
 /* --- dispatch --- */
 
-static bool take_heard(struct mmun_notifier *mn, int slot)
+static bool take_heard(struct mmun_notifier *mn, unsigned int slot)
 {
 	return test_and_clear_bit(slot, &mn->heard);
 }
@@ -229,7 +229,7 @@ static void call_end(struct mmun_notifier *mn,
 /* [C] @mn left while its start was running. */
 static noinline void take_back(struct mmun_subscriptions *subs,
 			       struct mmun_notifier *mn,
-			       const struct mmun_notifier_range *range, int slot)
+			       const struct mmun_notifier_range *range, unsigned int slot)
 {
 	bool heard = slot == MMUN_NO_SLOT ? take_counted(subs, mn) :
 					    take_heard(mn, slot);
@@ -265,7 +265,7 @@ static noinline void warn_refusal(struct mmun_notifier *mn,
  */
 static __always_inline bool
 tell_starts(struct mmun_subscriptions *subs,
-	    const struct mmun_notifier_range *range, int slot, bool counted,
+	    const struct mmun_notifier_range *range, unsigned int slot, bool counted,
 	    bool blockable)
 {
 	const struct mmun_notifier_ops *ops;
@@ -307,11 +307,22 @@ tell_starts(struct mmun_subscriptions *subs,
 	return refused;
 }
 
+/* Apart, as is what else is seldom here, so that it does not cost the rest. */
+static noinline int start_nonblockable(struct mmun_subscriptions *subs,
+				       const struct mmun_notifier_range *range,
+				       unsigned int slot)
+{
+	if (!tell_starts(subs, range, slot, false, false))
+		return 0;
+	mmun_list_end(subs, range, slot);
+	return -EAGAIN;
+}
+
 /**
  * mmun_list_start - tell the list subscribers that a range begins
  * @subs: the mm
  * @range: the range
- * @slot: its slot, or MMUN_NO_SLOT
+ * @slot: its slot
  *
  * Everybody is asked, also after a refusal. A subscriber whose start fails gets
  * no end, in a blockable range too.
@@ -322,25 +333,24 @@ tell_starts(struct mmun_subscriptions *subs,
  * agreed have been told the end.
  */
 int mmun_list_start(struct mmun_subscriptions *subs,
-		    const struct mmun_notifier_range *range, int slot)
+		    const struct mmun_notifier_range *range, unsigned int slot)
 {
-	if (slot == MMUN_NO_SLOT) {
-		tell_starts(subs, range, slot, true, true);
-		return 0;
-	}
-	if (mmun_notifier_range_blockable(range)) {
-		tell_starts(subs, range, slot, false, true);
-		return 0;
-	}
-	if (!tell_starts(subs, range, slot, false, false))
-		return 0;
-	mmun_list_end(subs, range, slot);
-	return -EAGAIN;
+	if (unlikely(!mmun_notifier_range_blockable(range)))
+		return start_nonblockable(subs, range, slot);
+	tell_starts(subs, range, slot, false, true);
+	return 0;
+}
+
+/* mmun_list_start() of a range that has no slot. */
+void mmun_list_start_counted(struct mmun_subscriptions *subs,
+			     const struct mmun_notifier_range *range)
+{
+	tell_starts(subs, range, MMUN_NO_SLOT, true, true);
 }
 
 static __always_inline void
 tell_ends(struct mmun_subscriptions *subs,
-	  const struct mmun_notifier_range *range, int slot, bool counted,
+	  const struct mmun_notifier_range *range, unsigned int slot, bool counted,
 	  bool blockable)
 {
 	struct mmun_notifier *mn;
@@ -358,23 +368,35 @@ tell_ends(struct mmun_subscriptions *subs,
 	}
 }
 
+static noinline void end_nonblockable(struct mmun_subscriptions *subs,
+				      const struct mmun_notifier_range *range,
+				      unsigned int slot)
+{
+	tell_ends(subs, range, slot, false, false);
+}
+
 /**
  * mmun_list_end - tell the list subscribers who are owed it the end of a range
  * @subs: the mm
  * @range: the range
- * @slot: its slot, or MMUN_NO_SLOT
+ * @slot: its slot
  *
  * Context: inside a walk.
  */
 void mmun_list_end(struct mmun_subscriptions *subs,
-		   const struct mmun_notifier_range *range, int slot)
+		   const struct mmun_notifier_range *range, unsigned int slot)
 {
-	if (slot == MMUN_NO_SLOT)
-		tell_ends(subs, range, slot, true, true);
-	else if (mmun_notifier_range_blockable(range))
-		tell_ends(subs, range, slot, false, true);
+	if (unlikely(!mmun_notifier_range_blockable(range)))
+		end_nonblockable(subs, range, slot);
 	else
-		tell_ends(subs, range, slot, false, false);
+		tell_ends(subs, range, slot, false, true);
+}
+
+/* mmun_list_end() of a range that has no slot. */
+void mmun_list_end_counted(struct mmun_subscriptions *subs,
+			   const struct mmun_notifier_range *range)
+{
+	tell_ends(subs, range, MMUN_NO_SLOT, true, true);
 }
 
 /*

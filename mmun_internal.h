@@ -97,7 +97,7 @@ struct mmun_subscriptions {
 	struct list_head waiters;
 
 	/* mmun_range.c; one bit for each slot */
-	unsigned long busy;		/* the slot is taken */
+	unsigned long busy;		/* the slot is taken, or there is none */
 	unsigned long active;		/* its range is being invalidated */
 	unsigned long provisional;	/* ... unless somebody refused it */
 	unsigned long ending;		/* not active, ends are being told */
@@ -105,11 +105,12 @@ struct mmun_subscriptions {
 	/* all active ranges; read without the lock, see mmun_itree.c */
 	unsigned int invalidating;
 	unsigned int nr_slots;
-	struct mmun_slot *slots;
 
 	/* mmun_itree.c */
 	struct rb_root_cached itree;
 	unsigned long invalidate_seq;	/* odd: the newest one given out */
+
+	struct mmun_slot slots[];	/* mmun_range.c */
 };
 
 static inline void mmun_lock(struct mmun_subscriptions *subs)
@@ -182,17 +183,17 @@ void mmun_walk_begin(struct mmun_subscriptions *subs, struct mmun_walk *walk)
 	__must_hold(&subs->lock);
 void mmun_walk_end(struct mmun_subscriptions *subs, struct mmun_walk *walk)
 	__must_hold(&subs->lock);
-void __mmun_slot_walk_end(struct mmun_subscriptions *subs, int slot)
+void __mmun_slot_walk_end(struct mmun_subscriptions *subs, unsigned int slot)
 	__must_hold(&subs->lock);
 
 /* A walk of the range that has @slot. [A] and [C] in mmun_core.c */
-static inline void mmun_slot_walk_begin(struct mmun_subscriptions *subs, int slot)
+static inline void mmun_slot_walk_begin(struct mmun_subscriptions *subs, unsigned int slot)
 	__must_hold(&subs->lock)
 {
 	subs->walking |= BIT(slot);
 }
 
-static inline void mmun_slot_walk_end(struct mmun_subscriptions *subs, int slot)
+static inline void mmun_slot_walk_end(struct mmun_subscriptions *subs, unsigned int slot)
 	__must_hold(&subs->lock)
 {
 	subs->walking &= ~BIT(slot);
@@ -202,9 +203,13 @@ static inline void mmun_slot_walk_end(struct mmun_subscriptions *subs, int slot)
 }
 
 int mmun_list_start(struct mmun_subscriptions *subs,
-		    const struct mmun_notifier_range *range, int slot);
+		    const struct mmun_notifier_range *range, unsigned int slot);
 void mmun_list_end(struct mmun_subscriptions *subs,
-		   const struct mmun_notifier_range *range, int slot);
+		   const struct mmun_notifier_range *range, unsigned int slot);
+void mmun_list_start_counted(struct mmun_subscriptions *subs,
+			     const struct mmun_notifier_range *range);
+void mmun_list_end_counted(struct mmun_subscriptions *subs,
+			   const struct mmun_notifier_range *range);
 void mmun_list_release(struct mmun_subscriptions *subs);
 bool mmun_list_clear_flush_young(struct mmun_subscriptions *subs,
 				 unsigned long start, unsigned long end);
@@ -228,11 +233,10 @@ int mmun_itree_start(struct mmun_subscriptions *subs,
 		     unsigned long cur_seq);
 
 /* mmun_range.c */
-#define MMUN_NO_SLOT	(-1)
+#define MMUN_NO_SLOT	UINT_MAX
 
 void mmun_subscriptions_init(struct mmun_subscriptions *subs,
-			     struct mm_struct *mm, struct mmun_slot *slots,
-			     unsigned int nr_slots);
+			     struct mm_struct *mm, unsigned int nr_slots);
 /*
  * The last byte of a range that is not empty. An exclusive end cannot say that
  * the very last byte is part of it, so ULONG_MAX is taken to say so.
@@ -257,7 +261,8 @@ static inline bool mmun_take_bit(unsigned int *slot, unsigned long *mask)
 	for (; mmun_take_bit(&(slot), &(mask)); )
 
 int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
-		     const struct mmun_notifier_range *range)
+		     unsigned long start, unsigned long end, unsigned int flags,
+		     enum mmun_notifier_event event, void *owner)
 	__releases(&subs->lock);
 void mmun_range_confirm(struct mmun_subscriptions *subs, const void *key);
 bool mmun_range_end(struct mmun_subscriptions *subs, const void *key);

@@ -42,8 +42,7 @@
 #include "mmun_internal.h"
 
 void mmun_subscriptions_init(struct mmun_subscriptions *subs,
-			     struct mm_struct *mm, struct mmun_slot *slots,
-			     unsigned int nr_slots)
+			     struct mm_struct *mm, unsigned int nr_slots)
 {
 	subs->mm = mm;
 	refcount_set(&subs->refs, 1);
@@ -55,8 +54,10 @@ void mmun_subscriptions_init(struct mmun_subscriptions *subs,
 	INIT_LIST_HEAD(&subs->waiters);
 	subs->itree = RB_ROOT_CACHED;
 	subs->invalidate_seq = 1;
-	subs->slots = slots;
 	subs->nr_slots = nr_slots;
+	/* What is not there is taken. */
+	if (nr_slots < BITS_PER_LONG)
+		subs->busy = ~0UL << nr_slots;
 }
 
 /* Sleep with subs->lock dropped until woken. Returns what is left. */
@@ -84,7 +85,7 @@ void __mmun_wake(struct mmun_subscriptions *subs)
 }
 
 /* Which of the slots in @mask has this key? */
-static int find_slot(struct mmun_subscriptions *subs, unsigned long mask,
+static __always_inline unsigned int find_slot(struct mmun_subscriptions *subs, unsigned long mask,
 		     const void *key)
 	__must_hold(&subs->lock)
 {
@@ -94,28 +95,6 @@ static int find_slot(struct mmun_subscriptions *subs, unsigned long mask,
 		if (subs->slots[slot].key == key)
 			return slot;
 	return MMUN_NO_SLOT;
-}
-
-static int take_slot(struct mmun_subscriptions *subs, const void *key,
-		     const struct mmun_notifier_range *range, unsigned long seq)
-	__must_hold(&subs->lock)
-{
-	unsigned int slot;
-
-	if (subs->busy == ULONG_MAX)
-		return MMUN_NO_SLOT;
-	slot = ffz(subs->busy);
-	if (slot >= subs->nr_slots)
-		return MMUN_NO_SLOT;
-
-	subs->slots[slot].key = key;
-	subs->slots[slot].seq = seq;
-	subs->slots[slot].range = *range;
-	subs->busy |= BIT(slot);
-	subs->active |= BIT(slot);
-	if (!mmun_notifier_range_blockable(range))
-		subs->provisional |= BIT(slot);
-	return slot;
 }
 
 /* One more range counts as invalidating: [A] in mmun_itree.c. */
@@ -134,7 +113,7 @@ static void end_invalidating(struct mmun_subscriptions *subs, unsigned int n)
 }
 
 /* The range is over for the intervals; list subscribers may still be told. */
-static void end_slot(struct mmun_subscriptions *subs, int slot)
+static __always_inline void end_slot(struct mmun_subscriptions *subs, unsigned int slot)
 	__must_hold(&subs->lock)
 {
 	subs->slots[slot].key = NULL;
@@ -155,12 +134,11 @@ static void retire_slots(struct mmun_subscriptions *subs, unsigned long mask)
 		end_slot(subs, slot);
 }
 
-/* Free the slot unless somebody uses it. */
-static void free_unused(struct mmun_subscriptions *subs, int slot)
+/* Its range is over and all are told; a leaver who still reads it frees it then. */
+static void free_slot(struct mmun_subscriptions *subs, unsigned int slot)
 	__must_hold(&subs->lock)
 {
-	if (!((subs->active | subs->ending) & BIT(slot)) &&
-	    !subs->slots[slot].pins)
+	if (!subs->slots[slot].pins)
 		subs->busy &= ~BIT(slot);
 }
 
@@ -178,7 +156,8 @@ void mmun_range_unpin(struct mmun_subscriptions *subs, unsigned long mask)
 
 	mmun_for_each_slot(slot, mask) {
 		subs->slots[slot].pins--;
-		free_unused(subs, slot);
+		if (!((subs->active | subs->ending) & BIT(slot)))
+			free_slot(subs, slot);
 	}
 }
 
@@ -222,7 +201,7 @@ static noinline void settle_stale(struct mmun_subscriptions *subs,
 				  const void *key)
 	__must_hold(&subs->lock)
 {
-	int slot = find_slot(subs, subs->active, key);
+	unsigned int slot = find_slot(subs, subs->active, key);
 
 	if (slot == MMUN_NO_SLOT)
 		return;
@@ -243,76 +222,109 @@ first_interval(struct mmun_subscriptions *subs,
 	return mmun_itree_first(subs, range);
 }
 
-/* What mmun_range_start() does if there is no slot. */
-static noinline int start_counted(struct mmun_subscriptions *subs,
-				  const struct mmun_notifier_range *range,
-				  unsigned long cur_seq)
+/* What mmun_range_start() does if there is no slot, for one that may block. */
+static noinline void start_counted(struct mmun_subscriptions *subs,
+				   unsigned long start, unsigned long end,
+				   enum mmun_notifier_event event, void *owner)
 	__releases(&subs->lock)
 {
+	const struct mmun_notifier_range range = {
+		.mm = subs->mm,
+		.start = start,
+		.end = end,
+		.flags = MMUN_NOTIFIER_RANGE_BLOCKABLE,
+		.event = event,
+		.owner = owner,
+	};
+	unsigned long cur_seq = subs->invalidate_seq;
 	struct mmun_interval_notifier *first;
 	struct mmun_walk walk;
 	int idx;
 
-	if (!mmun_notifier_range_blockable(range)) {
-		mmun_unlock(subs);
-		return -EAGAIN;
-	}
 	subs->overflow++;
 	begin_invalidating(subs);
-	first = first_interval(subs, range);
+	first = first_interval(subs, &range);
 	mmun_walk_begin(subs, &walk);
 	idx = mmun_callbacks_enter();
 	mmun_unlock(subs);
 
 	lock_map_acquire(&mmun_range_start_map);
 	if (first)
-		mmun_itree_start(subs, first, range, cur_seq);
-	mmun_list_start(subs, range, MMUN_NO_SLOT);
+		mmun_itree_start(subs, first, &range, cur_seq);
+	mmun_list_start_counted(subs, &range);
 	lock_map_release(&mmun_range_start_map);
 
 	mmun_lock(subs);
 	mmun_walk_end(subs, &walk);
 	mmun_unlock(subs);
 	mmun_callbacks_leave(idx);
-	return 0;
 }
 
 /**
  * mmun_range_start - a range begins
  * @subs: the mm
  * @key: the same at the range's end, unique while it is in flight
- * @range: what begins
+ * @start: of the range that subscribers are told, as the others are
+ * @end: exclusive
+ * @flags: MMUN_NOTIFIER_RANGE_BLOCKABLE or 0
+ * @event: why
+ * @owner: who
  *
- * Context: subs->lock is held, and not any more at the return. Sleeps if, and only
- * if, the range is blockable.
+ * (One by one, and not in a struct that would be filled only to be copied.)
+ *
+ * Context: subs->lock is held, and not any more at the return; the mm is not closed.
+ * Sleeps if, and only if, the range is blockable.
  *
  * Return: 0, and a confirmation (if not blockable) and an end will follow, or
  * nothing if somebody else refuses; -EAGAIN if a subscriber refused: everybody
  * who agreed has had his end, and the range is not in the table.
  */
 int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
-		     const struct mmun_notifier_range *range)
+		     unsigned long start, unsigned long end, unsigned int flags,
+		     enum mmun_notifier_event event, void *owner)
 	__releases(&subs->lock)
 {
+	const bool blockable = flags & MMUN_NOTIFIER_RANGE_BLOCKABLE;
 	struct mmun_interval_notifier *first;
+	struct mmun_notifier_range *range;
 	unsigned long cur_seq;
-	int slot, idx, ret = 0;
+	unsigned int slot;
+	int idx, ret = 0;
 	bool listed;
 
-	if (unlikely(subs->active))
+	if (unlikely(subs->active)) {
 		settle_stale(subs, key);
-	if (unlikely(subs->closed)) {
-		mmun_unlock(subs);
-		return 0;
+		if (subs->closed) {
+			mmun_unlock(subs);
+			return 0;
+		}
 	}
 
 	/* Even numbers are never given out: see mmun_interval_read_begin(). */
 	subs->invalidate_seq += 2;
 	cur_seq = subs->invalidate_seq;
-	slot = take_slot(subs, key, range, cur_seq);
-	if (unlikely(slot == MMUN_NO_SLOT))
-		return start_counted(subs, range, cur_seq);
+	if (unlikely(subs->busy == ULONG_MAX)) {
+		if (blockable) {
+			start_counted(subs, start, end, event, owner);
+			return 0;
+		}
+		mmun_unlock(subs);
+		return -EAGAIN;
+	}
+	slot = ffz(subs->busy);
+	subs->busy |= BIT(slot);
+	subs->active |= BIT(slot);
+	if (!blockable)
+		subs->provisional |= BIT(slot);
+	subs->slots[slot].key = key;
+	subs->slots[slot].seq = cur_seq;
 	range = &subs->slots[slot].range;
+	range->mm = subs->mm;
+	range->start = start;
+	range->end = end;
+	range->flags = flags;
+	range->event = event;
+	range->owner = owner;
 	begin_invalidating(subs);
 
 	first = first_interval(subs, range);
@@ -343,7 +355,7 @@ int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
 		if (ret && (subs->active & BIT(slot)))
 			end_slot(subs, slot);
 		if (ret)
-			free_unused(subs, slot);
+			free_slot(subs, slot);
 		mmun_unlock(subs);
 	}
 	mmun_callbacks_leave(idx);
@@ -359,7 +371,7 @@ int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
  */
 void mmun_range_confirm(struct mmun_subscriptions *subs, const void *key)
 {
-	int slot;
+	unsigned int slot;
 
 	mmun_lock(subs);
 	slot = find_slot(subs, subs->provisional, key);
@@ -369,7 +381,7 @@ void mmun_range_confirm(struct mmun_subscriptions *subs, const void *key)
 }
 
 /* Tell the list subscribers that the range in @slot, which is retired, is over. */
-static void tell_slot_end(struct mmun_subscriptions *subs, int slot)
+static __always_inline void tell_slot_end(struct mmun_subscriptions *subs, unsigned int slot)
 	__must_hold(&subs->lock)
 {
 	int idx;
@@ -395,7 +407,7 @@ static void tell_slot_end(struct mmun_subscriptions *subs, int slot)
  */
 bool mmun_range_end(struct mmun_subscriptions *subs, const void *key)
 {
-	int slot;
+	unsigned int slot;
 
 	mmun_lock(subs);
 	slot = find_slot(subs, subs->active, key);
@@ -409,7 +421,7 @@ bool mmun_range_end(struct mmun_subscriptions *subs, const void *key)
 		tell_slot_end(subs, slot);
 		subs->ending &= ~BIT(slot);
 	}
-	free_unused(subs, slot);
+	free_slot(subs, slot);
 	mmun_unlock(subs);
 	return true;
 }
@@ -435,7 +447,7 @@ void mmun_range_end_counted(struct mmun_subscriptions *subs,
 	if (subs->overflow) {
 		mmun_walk_begin(subs, &walk);
 		mmun_unlock(subs);
-		mmun_list_end(subs, range, MMUN_NO_SLOT);
+		mmun_list_end_counted(subs, range);
 		mmun_lock(subs);
 		mmun_walk_end(subs, &walk);
 		/*
@@ -487,7 +499,7 @@ void mmun_range_settle(struct mmun_subscriptions *subs, unsigned long orphans)
 		mmun_lock(subs);
 		tell_slot_end(subs, slot);
 		subs->ending &= ~BIT(slot);
-		free_unused(subs, slot);
+		free_slot(subs, slot);
 		mmun_unlock(subs);
 	}
 }

@@ -75,13 +75,10 @@ struct mmun_bridge {
 	struct mmun_shim *shim;
 };
 
-/*
- * All that a mm costs: with its slots, for one CPU, it is just less than what the
- * allocator gives out 1 KiB for.
- */
+/* All that a mm costs: with its slots, for one CPU, no more than 1 KiB. */
 struct mmun_shim {
 	struct mmu_interval_notifier starts;
-	struct mmun_bridge first;	/* attached once, as ends */
+	struct mmun_bridge first;	/* attached once, as ends, and heard from then */
 	/* under subs.lock; set with the mmap lock held for writing, too */
 	struct mmun_bridge *ends;
 	struct mmun_bridge *young;
@@ -182,20 +179,6 @@ static enum mmun_notifier_event event_of(const struct mmu_notifier_range *range)
 	}
 }
 
-static struct mmun_notifier_range
-translate(const struct mmu_notifier_range *range)
-{
-	return (struct mmun_notifier_range) {
-		.mm = range->mm,
-		.start = range->start,
-		.end = range->end,
-		.flags = mmu_notifier_range_blockable(range) ?
-			 MMUN_NOTIFIER_RANGE_BLOCKABLE : 0,
-		.event = event_of(range),
-		.owner = range->owner,
-	};
-}
-
 static struct mmun_bridge *take_bridge(struct mmun_bridge **place)
 {
 	struct mmun_bridge *bridge = *place;
@@ -226,7 +209,7 @@ static void put_all_bridges(struct mmun_shim *shim)
 	put_bridge(tlb);
 }
 
-static void hear_release(struct mmun_shim *shim, unsigned long cur_seq)
+static noinline void hear_release(struct mmun_shim *shim, unsigned long cur_seq)
 {
 	struct mmun_subscriptions *subs = &shim->subs;
 	bool detaching;
@@ -252,29 +235,34 @@ static bool hear_start(struct mmu_interval_notifier *interval_sub,
 {
 	struct mmun_shim *shim = container_of(interval_sub, struct mmun_shim,
 					      starts);
-	struct mmun_notifier_range range;
-	struct mmun_bridge *ends;
+	const bool blockable = mmu_notifier_range_blockable(kernel_range);
+	int ret;
 
 	if (kernel_range->event == MMU_NOTIFY_RELEASE) {
 		hear_release(shim, cur_seq);
 		return true;
 	}
 
-	range = translate(kernel_range);
 	mmun_lock(&shim->subs);
-	if (shim->subs.closed && cur_seq != shim->release_seq)
-		shim->moved_on = true;
-	ends = shim->ends;
-	if (!ends || hlist_unhashed_lockless(&ends->mn.hlist)) {
+	if (unlikely(shim->subs.closed)) {
+		if (cur_seq != shim->release_seq)
+			shim->moved_on = true;
+		mmun_unlock(&shim->subs);
+		return true;
+	}
+	/* Whether it is attached: see above. */
+	if (unlikely(hlist_unhashed_lockless(&shim->first.mn.hlist))) {
 		mmun_unlock(&shim->subs);
 		return true;
 	}
 	/* Unlocks. */
-	if (mmun_range_start(&shim->subs, kernel_range, &range))
-		return false;
-	if (!mmun_notifier_range_blockable(&range))
+	ret = mmun_range_start(&shim->subs, kernel_range, kernel_range->start,
+			       kernel_range->end,
+			       blockable ? MMUN_NOTIFIER_RANGE_BLOCKABLE : 0,
+			       event_of(kernel_range), kernel_range->owner);
+	if (!blockable && !ret)
 		queue_shim_work(shim, SETTLE_DELAY);
-	return true;
+	return !ret;
 }
 
 static const struct mmu_interval_notifier_ops starts_ops = {
@@ -294,16 +282,29 @@ static int hear_agreed(struct mmu_notifier *mn,
 	return 0;
 }
 
+static noinline void hear_counted_end(struct mmun_subscriptions *subs,
+				      const struct mmu_notifier_range *kernel_range)
+{
+	/* Only one that may block is counted. */
+	const struct mmun_notifier_range range = {
+		.mm = subs->mm,
+		.start = kernel_range->start,
+		.end = kernel_range->end,
+		.flags = MMUN_NOTIFIER_RANGE_BLOCKABLE,
+		.event = event_of(kernel_range),
+		.owner = kernel_range->owner,
+	};
+
+	mmun_range_end_counted(subs, &range);
+}
+
 static void hear_end(struct mmu_notifier *mn,
 		     const struct mmu_notifier_range *kernel_range)
 {
 	struct mmun_subscriptions *subs = &shim_of(mn)->subs;
-	struct mmun_notifier_range range;
 
-	if (mmun_range_end(subs, kernel_range))
-		return;
-	range = translate(kernel_range);
-	mmun_range_end_counted(subs, &range);
+	if (unlikely(!mmun_range_end(subs, kernel_range)))
+		hear_counted_end(subs, kernel_range);
 }
 
 static mmu_notifier_young_t
@@ -564,11 +565,9 @@ static int attach_ends(struct mmun_shim *shim)
 {
 	int ret;
 
-	/* The first range after it is linked must find it: before. */
-	publish_bridge(shim, &shim->ends, &shim->first);
 	ret = register_bridge(shim, &shim->first, &ends_ops);
-	if (ret)
-		publish_bridge(shim, &shim->ends, NULL);
+	if (!ret)
+		publish_bridge(shim, &shim->ends, &shim->first);
 	return ret;
 }
 
@@ -595,12 +594,10 @@ static struct mmun_shim *create_shim(struct mm_struct *mm)
 	struct mmun_shim *shim;
 	int ret;
 
-	shim = kzalloc(sizeof(*shim) + nr_slots * sizeof(struct mmun_slot),
-		       GFP_KERNEL);
+	shim = kzalloc(struct_size(shim, subs.slots, nr_slots), GFP_KERNEL);
 	if (!shim)
 		return ERR_PTR(-ENOMEM);
-	mmun_subscriptions_init(&shim->subs, mm, (struct mmun_slot *)(shim + 1),
-				nr_slots);
+	mmun_subscriptions_init(&shim->subs, mm, nr_slots);
 	INIT_DELAYED_WORK(&shim->work, shim_worker);
 
 	/* [0, ULONG_MAX - 1]: all that a range with an exclusive end can have */

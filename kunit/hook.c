@@ -166,7 +166,7 @@ void mmun_kunit_look(struct mmun_subscriptions *subs,
 	state->tlb = to_shim(subs)->tlb;
 	state->users = subs->users;
 	state->slots = subs->nr_slots;
-	state->busy = hweight_long(subs->busy);
+	state->busy = hweight_long(subs->busy) - (BITS_PER_LONG - subs->nr_slots);
 	state->active = hweight_long(subs->active);
 	state->provisional = hweight_long(subs->provisional);
 	state->overflow = subs->overflow;
