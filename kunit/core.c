@@ -64,6 +64,7 @@ static void expect_quiet(struct kunit *test, struct kt_sub *sub)
 	KUNIT_EXPECT_EQ(test, state.active, 0U);
 	KUNIT_EXPECT_EQ(test, state.provisional, 0U);
 	KUNIT_EXPECT_EQ(test, state.overflow, 0U);
+	KUNIT_EXPECT_EQ(test, state.invalidating, 0U);
 	KUNIT_EXPECT_EQ(test, state.waiters, 0U);
 }
 
@@ -272,6 +273,14 @@ static struct kt_range *start(struct kunit *test, struct mm_struct *mm,
 static int start_task(void *arg)
 {
 	return kt_start(arg);
+}
+
+static int exit_task(void *arg)
+{
+	struct kt_sub *sub = arg;
+
+	kt_mm_exit(sub->test, sub->mn.mm);
+	return 0;
 }
 
 static int end_task(void *arg)
@@ -2002,6 +2011,45 @@ static void p10_refusal_wakes_who_joins(struct kunit *test)
 	expect_quiet(test, other);
 }
 
+/* It may not sleep, so it turns until the exit has closed the mm. */
+static void turn_until_closed(struct kt_sub *sub,
+			      const struct mmun_notifier_range *range)
+{
+	unsigned long deadline = jiffies + 10 * HZ;
+
+	while (!look(sub).closed && time_before(jiffies, deadline))
+		cpu_relax();
+	sub->young = look(sub).closed;
+}
+
+/*
+ * The exit closes the mm while a start is running that then refuses its range: the
+ * range is over already, and is not taken off again. Who had agreed has had its end.
+ */
+static void p10_refused_after_the_exit_closed(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = sub_of_range(test, mm);
+	struct kt_sub *other = sub_of_range(test, mm);
+	struct kt_range *range = non_block_range(test, mm);
+	struct kt_task *task, *exit;
+
+	kt_mm_kill(test, mm);
+	sub->on_start = turn_until_closed;
+	sub->refuse = -EAGAIN;
+	task = kt_run(test, start_task, range);
+	KT_ASSERT_UNTIL(test, starts(sub) == 1);
+	KUNIT_EXPECT_EQ(test, look(sub).active, 1U);
+	exit = kt_run(test, exit_task, sub);
+	KUNIT_EXPECT_EQ(test, kt_join(test, task), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, kt_join(test, exit), 0);
+	KUNIT_EXPECT_TRUE(test, sub->young);
+	KUNIT_EXPECT_EQ(test, starts(other), 1);
+	KUNIT_EXPECT_EQ(test, ends(other), 1);
+	KUNIT_EXPECT_EQ(test, ends(sub), 0);
+	expect_quiet(test, sub);
+}
+
 /* If an interval refuses, no list subscriber is told at all. */
 static void p10_interval_refusal(struct kunit *test)
 {
@@ -2512,14 +2560,6 @@ static void p12_not_asked_after_leaving(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&last->clear_flush_youngs), 1);
 }
 
-static int exit_task(void *arg)
-{
-	struct kt_sub *sub = arg;
-
-	kt_mm_exit(sub->test, sub->mn.mm);
-	return 0;
-}
-
 /* After its release, in the mm's exit, nobody is asked or told of ranges. */
 static void p12_not_asked_after_release(struct kunit *test)
 {
@@ -2807,6 +2847,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p10_refused_range_collides),
 	KUNIT_CASE(p10_refused_inside_another),
 	KUNIT_CASE(p10_refusal_wakes_who_joins),
+	KUNIT_CASE(p10_refused_after_the_exit_closed),
 	KUNIT_CASE(p10_interval_refusal),
 	KUNIT_CASE(p10_no_slot_left),
 	KUNIT_CASE(p10_put_in_a_refused_start),

@@ -16,6 +16,7 @@
 #include <linux/oom.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
@@ -1706,6 +1707,51 @@ static void p03_later_callback_is_not_waited_for(struct kunit *test)
 	go_on(test, &later);
 }
 
+/* Nobody else runs on its processor from one callback to the next. */
+static int do_range_at_once(void *arg)
+{
+	int ret = set_cpus_allowed_ptr(current, cpumask_of(cpumask_first(cpu_online_mask)));
+
+	if (ret)
+		return ret;
+	sched_set_fifo(current);
+	return do_range(arg);
+}
+
+static int do_unregister_there(void *arg)
+{
+	int ret = set_cpus_allowed_ptr(current, cpumask_of(cpumask_first(cpu_online_mask)));
+
+	return ret ? ret : do_unregister(arg);
+}
+
+/*
+ * The end of a range is told in the slot in which its start was. Who waits for the
+ * start to return does not wait for that end, though it has begun when he looks.
+ */
+static void p03_next_walk_of_the_slot_is_not_waited_for(struct kunit *test)
+{
+	struct kt_task *leaver, *task;
+	struct kt_sub *other;
+	struct scene s;
+
+	stage(test, &s);
+	other = kt_register(test, s.mm, &kt_range_ops);
+	s.sub = kt_register(test, s.mm, &kt_range_ops);
+	kt_gate_close(&s.sub->start);
+	kt_gate_close(&other->end);
+	task = kt_run(test, do_range_at_once, a_range(test, s.mm));
+	kt_gate_wait(test, &s.sub->start);
+	leaver = kt_run(test, do_unregister_there, s.sub);
+	KT_ASSERT_UNTIL(test, kt_waiters(s.subs) == 1);
+	kt_gate_open(&s.sub->start);
+	kt_gate_wait(test, &other->end);
+	KUNIT_EXPECT_EQ(test, kt_join(test, leaver), 0);
+	KUNIT_EXPECT_TRUE(test, kt_running(task));
+	kt_gate_open(&other->end);
+	KUNIT_EXPECT_EQ(test, kt_join(test, task), 0);
+}
+
 /*
  * Every one of many that leave while a callback runs is woken when it returns.
  */
@@ -3127,6 +3173,7 @@ static struct kunit_case cases[] = {
 			 walk_place_gen_params),
 	KUNIT_CASE(p03_no_callback_after),
 	KUNIT_CASE(p03_later_callback_is_not_waited_for),
+	KUNIT_CASE(p03_next_walk_of_the_slot_is_not_waited_for),
 	KUNIT_CASE(p03_all_leavers_are_woken),
 	KUNIT_CASE(p03_unregister_in_own_release),
 	KUNIT_CASE(p03_own_release_waits_for_other_tasks),
