@@ -99,13 +99,14 @@ static const char *need_ageing(struct ev *e)
 static int prepare_ageing(struct ev *e)
 {
 	EV_TRY(ev_set(e, LRU_GEN, "7"));
-	EV_TRY(drain_lru());
 	return prepare_pages(e);
 }
 
 /*
  * One more generation for each node of the root cgroup, where the target is:
  * "memcg 1 /", "node 0", then a line for each generation, the youngest last.
+ * A page that still waits in a batch of a processor has no generation, and newer
+ * kernels do not ask about it.
  */
 static int age_all(struct ev *e)
 {
@@ -116,6 +117,7 @@ static int age_all(struct ev *e)
 	char path[256], order[64];
 	long gen;
 
+	EV_TRY(drain_lru());
 	if (get_string(LRU_GEN_DEBUG, text, sizeof(text)) < 0)
 		return -EIO;
 	while ((line = strsep(&rest, "\n"))) {
