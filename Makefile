@@ -165,7 +165,7 @@ help:
 	@echo '  make mutants     do the suites catch small faults in the core (MUTANTS="012 03")?'
 	@echo '  make guest       the suites in the guest only (TESTS=t_list,t_get,...)'
 	@echo '  make events      print which events were heard on which kernel, last time'
-	@echo '  make matrix      every suite on every kernel (KERNELS="5.10 6.1 6.12 7.2"), built once each'
+	@echo '  make matrix      every suite on every kernel (KERNELS="5.10 6.12 6.12-rt-amd64"), built once each'
 	@echo '  make bench       what mmun costs beside the in-kernel core (BENCH="register mmap")'
 	@echo '  make profile     the lines of it that miss their target, by function (LINES="mmap.list.64 exit.list.1")'
 	@echo '  make lint        sparse, W=1, checkpatch and shellcheck only'

@@ -25,9 +25,7 @@ build_tree() {
 
 	make=(make -C "$K_BUILD" "M=$src" -j"$(nproc)")
 	[ "${2:-}" = demo ] || make+=(MMUN_CHECK=m)
-	case $1 in
-	*-*) make+=(MMUN_KUNIT=m) ;;
-	esac
+	! is_test_kernel "$1" || make+=(MMUN_KUNIT=m)
 	case $1/${2:-} in
 	*/bench) ;;
 	*-gcov/*) make+=(MMUN_GCOV=y) ;;

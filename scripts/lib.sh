@@ -9,6 +9,7 @@
 # The cache, outside the tree:
 #   kernels/V/   release, image, modules, build (headers), unpacked
 #   kernels/V-F/ a test kernel, built: see kernels.sh
+#   kernels/V-rt-amd64/, kernels/V-cloud-amd64/  Debian's images of these names, as V/
 #   kselftest/   the harness, kunit.py, checkpatch and the coccinelle scripts of
 #                the kernel source package
 #   busybox      a static one
@@ -23,6 +24,8 @@ STOCK="6.12 6.1"
 # Others that the archive has, for KERNEL= and make matrix. Of 6.18 there is no image
 # with headers: only the test kernel, from its source.
 ARCHIVE="7.3 7.2 6.18 5.10"
+# Debian's stock images with another configuration, named as their packages are.
+VARIANTS="6.12-rt-amd64 6.12-cloud-amd64 6.1-rt-amd64 6.1-cloud-amd64"
 # For the suites' guests: an SRCU domain has a queue of functions for each CPU, as
 # on a machine with many. In one queue for all, where nothing overtakes, a barrier
 # and a grace period are the same.
@@ -120,9 +123,18 @@ depends() {
 		grep -E -m1 "$2"
 }
 
+# is_test_kernel V: it was built here, and has KUnit; the others are Debian's
+is_test_kernel() {
+	case $1 in
+	*-amd64) return 1 ;;
+	*-*) return 0 ;;
+	esac
+	return 1
+}
+
 # fetch_kernel V: Debian's stock image V, and the headers of exactly that build
 fetch_kernel() {
-	local dir=$CACHE/kernels/$1 meta image headers common kbuild release tmp
+	local dir=$CACHE/kernels/$1 v=${1%%-*} meta image headers common kbuild release tmp
 
 	[ -e "$dir/release" ] && return
 	command -v apt-get >/dev/null ||
@@ -132,20 +144,22 @@ fetch_kernel() {
 	case $1 in
 	6.12) meta=linux-image-6.12-amd64 ;;
 	6.1) meta=linux-image-amd64 ;;
+	6.12-rt-amd64 | 6.12-cloud-amd64) meta=linux-image-$1 ;;
+	6.1-rt-amd64 | 6.1-cloud-amd64) meta=linux-image-${1#*-} ;;
 	*)
 		case " $ARCHIVE " in
 		*" $1 "*) ;;
-		*) die "KERNEL=$1 is none of: $STOCK $ARCHIVE" ;;
+		*) die "KERNEL=$1 is none of: $STOCK $ARCHIVE $VARIANTS" ;;
 		esac
 		archive_kernel "$1" "$tmp"
 		keep_kernel "$tmp" "$dir"
 		return
 		;;
 	esac
-	image=$(depends "$meta" "^linux-image-${1//./\\.}\\.") || {
+	image=$(depends "$meta" "^linux-image-${v//./\\.}\\.") || {
 		say "refreshing the package lists ..."
 		as_root apt-get update >>"$CACHE/logs/apt.log" 2>&1
-		image=$(depends "$meta" "^linux-image-${1//./\\.}\\.")
+		image=$(depends "$meta" "^linux-image-${v//./\\.}\\.")
 	} || die "apt knows no $meta of $1; Debian 12 has it in its security suite."
 	release=${image%%=*}
 	release=${release#linux-image-}
@@ -188,9 +202,10 @@ use_kernel() {
 	fi
 	K_BUILD=$CACHE/kernels/$1/build
 	K_IMAGE=$CACHE/kernels/$1/image
-	case $1 in
-	*-*) build_kernel "$1"; return ;;
-	esac
+	if is_test_kernel "$1"; then
+		build_kernel "$1"
+		return
+	fi
 	fetch_kernel "$1"
 	cc=$(sed -n 's/.*CROSS_COMPILE)\(gcc-[0-9]*\).*/\1:\1/p' "$K_BUILD/.kernelvariables" | head -n 1)
 	[ -z "$cc" ] || need "$cc"
