@@ -78,7 +78,7 @@ FIXTURE_VARIANT_ADD(signal, interval)
 };
 
 /* with every lock of 10,000 VMAs watched, one attach takes several seconds */
-TEST_F_TIMEOUT(signal, first_and_second_attach, 150)
+TEST_F_TIMEOUT(signal, first_and_second_attach, 300)
 {
 	__u64 length = variant->kind == MMUN_TEST_INTERVAL ? PAGE : 0;
 	struct mmun_test_detach d = {
