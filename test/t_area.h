@@ -13,7 +13,6 @@
 
 #include <sys/utsname.h>
 
-#define HPAGE		(2UL << 20)
 /* the target's area: three huge pages, which the mirror covers */
 #define AREA		(3 * HPAGE)
 #define PAGES		8UL

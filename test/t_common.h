@@ -61,6 +61,8 @@
 #define PEER_DEV	"/dev/mmun_peer"
 
 #define PAGE		4096UL
+/* what one page table maps */
+#define HPAGE		(2UL << 20)
 /* "in time": far above what is needed, even in an emulated guest */
 #define IN_TIME_MS	5000
 /* the bound of promise 20 */
@@ -351,19 +353,45 @@ static inline unsigned long target_mmap_fd(struct target *t, unsigned long pages
 	return ret < 0 && ret > -4096 ? 0 : ret;
 }
 
-/* the same, but no huge pages, for which events are of more than was asked for */
-static inline unsigned long target_mmap_small(struct target *t,
+/*
+ * Anonymous, private, nothing present. What is not larger than half of a page table
+ * is in one of them, wherever the kernel had room: twice as much has at most one
+ * border of two tables in it, and the half without stays.
+ */
+static inline unsigned long target_mmap_empty(struct target *t,
 					      unsigned long pages)
 {
-	long ret = target_syscall(t, SYS_mmap, 0, pages * PAGE,
+	unsigned long length = pages * PAGE, more = pages <= 256 ? length : 0;
+	unsigned long border, keep, drop;
+	long ret = target_syscall(t, SYS_mmap, 0, length + more,
 				  PROT_READ | PROT_WRITE,
 				  MAP_PRIVATE | MAP_ANONYMOUS, -1UL, 0);
 
 	if (ret < 0 && ret > -4096)
 		return 0;
+	if (!more)
+		return ret;
+	keep = ret;
+	drop = ret + length;
+	border = (keep + HPAGE - 1) & ~(HPAGE - 1);
+	if (border > keep && border < drop) {
+		keep = drop;
+		drop = ret;
+	}
+	return target_syscall(t, SYS_munmap, drop, length) ? 0 : keep;
+}
+
+/* the same with every page, but no huge ones: their events are of more than was asked */
+static inline unsigned long target_mmap_small(struct target *t,
+					      unsigned long pages)
+{
+	unsigned long addr = target_mmap_empty(t, pages);
+
+	if (!addr)
+		return 0;
 	/* EINVAL: a kernel that has no huge pages */
-	target_syscall(t, SYS_madvise, ret, pages * PAGE, MADV_NOHUGEPAGE);
-	return target_op(t, OP_WRITE, 0, { ret, pages * PAGE }) ? 0 : ret;
+	target_syscall(t, SYS_madvise, addr, pages * PAGE, MADV_NOHUGEPAGE);
+	return target_op(t, OP_WRITE, 0, { addr, pages * PAGE }) ? 0 : addr;
 }
 
 /* From and to its memory, by another way than the one under test. */

@@ -248,12 +248,10 @@ TEST_F(mirror, shared_memory)
 
 TEST_F(mirror, what_is_present_only)
 {
-	long hole = target_syscall(&self->t, SYS_mmap, 0, PAGES * PAGE,
-				   PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1UL, 0);
+	unsigned long hole = target_mmap_empty(&self->t, PAGES);
 	__u32 id;
 
-	ASSERT_LT(0, hole);
+	ASSERT_NE(0, hole);
 	ASSERT_EQ(0, attach_mirror(self->fd, self->t.pid, hole, PAGES, 0,
 				   &id));
 	EXPECT_EQ(0, dev_fault(self->fd, id, MMUN_TEST_FAULT_PRESENT, hole,
