@@ -59,7 +59,10 @@ build_tree() {
 		[ ! -e "$t" ] || build_program "$root/bin/$(basename "$t" .c)" "$t" || failed=1
 	done
 	[ "${2:-}" != demo ] || return $failed
-	kernel_modules "$1" "$root/modules" zram >"$root/modules/sources"
+	# zram asks for its compressor by name, which modprobe would load.
+	for name in lzo-rle zram; do
+		kernel_modules "$1" "$root/modules" $name
+	done >"$root/modules/sources"
 	for t in "$src"/test/[tb]_*.c; do
 		[ ! -e "$t" ] || build_program "$root/tests/$(basename "$t" .c)" "$t" || failed=1
 	done
