@@ -342,6 +342,24 @@ static inline int cgroup_put(struct ev *e, const char *file, const char *value)
 	return put_string(path, value);
 }
 
+/*
+ * Reclaim what the target's group has. EAGAIN: less was reclaimed than was asked for.
+ * Before 5.19, what is above the limit is reclaimed by who sets it, who takes pages
+ * out of the batches of his own processor only.
+ */
+static inline int cgroup_reclaim(struct ev *e)
+{
+	int ret = cgroup_put(e, "memory.reclaim", "1M");
+
+	if (ret == -ENOENT || ret == -EACCES || ret == -EPERM) {
+		EV_TRY(drain_lru());
+		ret = cgroup_put(e, "memory.high", "0");
+		if (!ret)
+			ret = cgroup_put(e, "memory.high", "max");
+	}
+	return ret == -EAGAIN ? 0 : ret;
+}
+
 static inline void ev_undo(struct ev *e)
 {
 	char path[128];

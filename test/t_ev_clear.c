@@ -351,20 +351,6 @@ static int prepare_reclaim(struct ev *e)
 	return prepare_swap(e);
 }
 
-/* EAGAIN: less was reclaimed than was asked for */
-static int raise_reclaim(struct ev *e)
-{
-	int ret = cgroup_put(e, "memory.reclaim", "1M");
-
-	/* before 5.19: what is above the limit is reclaimed by who sets it */
-	if (ret == -ENOENT || ret == -EACCES || ret == -EPERM) {
-		ret = cgroup_put(e, "memory.high", "0");
-		if (!ret)
-			ret = cgroup_put(e, "memory.high", "max");
-	}
-	return ret == -EAGAIN ? 0 : ret;
-}
-
 FIXTURE_VARIANT_ADD(ev, reclaim)
 {
 	.c = {
@@ -372,8 +358,8 @@ FIXTURE_VARIANT_ADD(ev, reclaim)
 		.events = EV_BIT(EV_CLEAR),
 		.need = need_reclaim,
 		.prepare = prepare_reclaim,
-		.raise = raise_reclaim,
-		.nudge = raise_reclaim,
+		.raise = cgroup_reclaim,
+		.nudge = cgroup_reclaim,
 		.after = after_same,
 	},
 };
