@@ -856,10 +856,12 @@ EXPORT_SYMBOL_GPL(__mmun_notifier_register);
  * subs->got has those that may be relied on: what they waited for is over, and the
  * store that links them is a release. C and F are atomic operations on one word:
  * either C finds 0, or F finds the user that C has added, and the put is not the last.
- * With 0 on this processor there may be users on others: that is for find_got(). If A comes before H, H waits for D.
- * If H comes before A, then G comes before B, by the two barriers, and B does not
- * find mn. A to D runs with preemption off, for as many steps as there are
- * subscriptions of get: H spins. The section is also an RCU reader, for subs.
+ * With 0 on this processor there may be users on others: that is for find_got().
+ *
+ * If A comes before H, H waits for D. If H comes before A, then G comes before B, by
+ * the two barriers, and B does not find mn. A to D runs with preemption off, for as
+ * many steps as there are subscriptions of get: H spins. The section is also an RCU
+ * reader, for subs.
  */
 static __always_inline struct mmun_notifier *
 get_quickly(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
@@ -1033,7 +1035,7 @@ EXPORT_SYMBOL_GPL(mmun_notifier_get);
 
 /* [D] */
 static void unlink_notifier(struct mmun_subscriptions *subs,
-			   struct mmun_notifier *mn)
+			    struct mmun_notifier *mn)
 	__must_hold(&subs->lock)
 {
 	struct mmun_walk *walk;

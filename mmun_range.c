@@ -85,8 +85,8 @@ void __mmun_wake(struct mmun_subscriptions *subs)
 }
 
 /* Which of the slots in @mask has this key? */
-static __always_inline unsigned int find_slot(struct mmun_subscriptions *subs, unsigned long mask,
-		     const void *key)
+static __always_inline unsigned int
+find_slot(struct mmun_subscriptions *subs, unsigned long mask, const void *key)
 	__must_hold(&subs->lock)
 {
 	unsigned int slot;
