@@ -620,9 +620,9 @@ static bool ranges_before(struct mmun_subscriptions *subs,
  * processor than that on which it was added; what counts is the sum. users_cpus says
  * how many of the counts are not zero, so it is zero if, and only if, there is no user.
  *
- * A count changes by cmpxchg: from 1 to 0 and back only under subs->lock, with
- * users_cpus; between other values anywhere. So if users_cpus is zero under the lock,
- * all counts are, and they stay zero.
+ * From 1 to 0 and back a count changes only under subs->lock, with users_cpus; between
+ * other values anywhere, by cmpxchg, which leaves 0 alone. So if users_cpus is zero
+ * under the lock, all counts are, and they stay zero.
  */
 
 /* One more, unless there are none, or as many as can be counted. */
@@ -854,7 +854,8 @@ EXPORT_SYMBOL_GPL(__mmun_notifier_register);
  *   [D] getters: even (release)         [I] frees mn
  *
  * subs->got has those that may be relied on: what they waited for is over, and the
- * store that links them is a release. C and F are atomic operations on one word:
+ * store that links them is a release; what the getter reads after C, which is a full
+ * barrier, is not older. C and F are atomic operations on one word:
  * either C finds 0, or F finds the user that C has added, and the put is not the last.
  * With 0 on this processor there may be users on others: that is for find_got().
  *
@@ -1176,6 +1177,8 @@ static void free_worker(struct work_struct *work)
 		tell_owed_ends(subs, mn, mn->owed);
 		wait_for_getters();
 		free_percpu(mn->users);
+		/* For a put too many, if the driver keeps the memory. */
+		mn->users = NULL;
 
 		/* What the kernel's core gives it: a softirq-like context. */
 		local_bh_disable();

@@ -276,8 +276,9 @@ static noinline void start_counted(struct mmun_subscriptions *subs,
  * Sleeps if, and only if, the range is blockable.
  *
  * Return: 0, and a confirmation (if not blockable) and an end will follow, or
- * nothing if somebody else refuses; -EAGAIN if a subscriber refused: everybody
- * who agreed has had his end, and the range is not in the table.
+ * nothing if somebody else refuses; -EAGAIN if a subscriber refused, or if it may
+ * not block and there is no slot: everybody who agreed has had his end, and the range
+ * is not in the table.
  */
 int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
 		     unsigned long start, unsigned long end, unsigned int flags,
@@ -556,6 +557,8 @@ void mmun_range_release(struct mmun_subscriptions *subs)
 	left = subs->active;
 	mmun_for_each_slot(slot, left)
 		end_slot(subs, slot);
+	/* Also those who wait for overflow. */
+	mmun_wake(subs);
 	mmun_unlock(subs);
 	mmun_callbacks_leave(idx);
 }

@@ -19,8 +19,8 @@
  * flight, the kernel puts it into its tree only when the last one ends. Then the
  * list notifier is registered under all locks of the mm, with no range in
  * flight. So the start of a range finds the list notifier linked if, and only
- * if, that notifier will hear the end, and a start that finds it unlinked is
- * ignored. From then on nothing is missed; only then the state can be found by
+ * if, that notifier will hear the end (or is put before it, when nobody is left to
+ * be told), and a start that finds it unlinked is ignored. From then on nothing is missed; only then the state can be found by
  * subscribers.
  *
  * Later subscribers never come here, except to ask for the young or the TLB
@@ -285,7 +285,6 @@ static int hear_agreed(struct mmu_notifier *mn,
 static noinline void hear_counted_end(struct mmun_subscriptions *subs,
 				      const struct mmu_notifier_range *kernel_range)
 {
-	/* Only one that may block is counted. */
 	const struct mmun_notifier_range range = {
 		.mm = subs->mm,
 		.start = kernel_range->start,
@@ -295,7 +294,9 @@ static noinline void hear_counted_end(struct mmun_subscriptions *subs,
 		.owner = kernel_range->owner,
 	};
 
-	mmun_range_end_counted(subs, &range);
+	/* Only one that may block is counted. */
+	if (mmu_notifier_range_blockable(kernel_range))
+		mmun_range_end_counted(subs, &range);
 }
 
 static void hear_end(struct mmu_notifier *mn,

@@ -1769,6 +1769,34 @@ static void p18_exit_lets_readers_go(struct kunit *test)
 	remove_now(test, interval);
 }
 
+/* REV: the range that the reader waits for has no slot, and none has one. */
+static void p18_exit_lets_counted_readers_go(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_interval *interval = insert(test, mm);
+	struct kt_range *slotted[BITS_PER_LONG];
+	struct mmun_kunit_state state;
+	struct reader *reader;
+	unsigned int i, n;
+
+	kt_mm_kill(test, mm);
+	look(interval, &state);
+	n = state.slots;
+	for (i = 0; i < n; i++)
+		slotted[i] = start(test, mm, 0x900000, 0x901000);
+	start(test, mm, 0x900000, 0x901000);
+	for (i = 0; i < n; i++)
+		kt_end(slotted[i]);
+	look(interval, &state);
+	KUNIT_ASSERT_EQ(test, state.overflow, 1U);
+	KUNIT_ASSERT_EQ(test, state.active, 0U);
+	reader = read_beside(test, interval);
+	kt_assert_waits(test, interval->mni.subs, reader->task, 1);
+	kt_mm_exit(test, mm);
+	kt_join(test, reader->task);
+	remove_now(test, interval);
+}
+
 /* --- 10: refusals --- */
 
 /*
@@ -2099,6 +2127,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p18_after_the_exit),
 	KUNIT_CASE(p18_remove_waits_for_release),
 	KUNIT_CASE(p18_exit_lets_readers_go),
+	KUNIT_CASE(p18_exit_lets_counted_readers_go),
 	KUNIT_CASE(p10_interval_refuses),
 	KUNIT_CASE(p10_list_refuses_after_intervals),
 	KUNIT_CASE(p10_no_slot_refuses),
