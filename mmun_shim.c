@@ -20,8 +20,8 @@
  * list notifier is registered under all locks of the mm, with no range in
  * flight. So the start of a range finds the list notifier linked if, and only
  * if, that notifier will hear the end (or is put before it, when nobody is left to
- * be told), and a start that finds it unlinked is ignored. From then on nothing is missed; only then the state can be found by
- * subscribers.
+ * be told), and a start that finds it unlinked is ignored. From then on nothing is
+ * missed; only then the state can be found by subscribers.
  *
  * Later subscribers never come here, except to ask for the young or the TLB
  * notifier. The mmap lock, held for writing, serializes those who attach.
