@@ -1110,6 +1110,47 @@ static void p09_owed_end_keeps_its_range(struct kunit *test)
 }
 
 /*
+ * Two are told at once the end of a range in flight, because they leave. It ends
+ * meanwhile, and another begins when the first of them has been told: what the second
+ * one hears is the end of the first range.
+ */
+static void p09_owed_ends_of_two_keep_their_range(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *other = sub_of_range(test, mm);
+	struct kt_sub *sub[2] = { sub_of_range(test, mm), sub_of_range(test, mm) };
+	struct kt_range *a = start(test, mm, FROM, FROM + 1), *b;
+	struct leaver *leaver = new(test, 2 * sizeof(*leaver));
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		leaver[i].sub = sub[i];
+		leaver[i].way = BY_NO_RELEASE;
+		kt_gate_close(&sub[i]->end);
+		leaver[i].task = kt_run(test, leave_task, &leaver[i]);
+		kt_gate_wait(test, &sub[i]->end);
+	}
+	kt_end(a);
+	KUNIT_EXPECT_EQ(test, look(other).active, 0U);
+	KUNIT_EXPECT_EQ(test, look(other).busy, 1U);
+	kt_gate_open(&sub[0]->end);
+	kt_join(test, leaver[0].task);
+	KUNIT_EXPECT_EQ(test, look(other).busy, 1U);
+	b = start(test, mm, TO, TO + 1);
+	KUNIT_EXPECT_EQ(test, look(other).busy, 2U);
+	kt_gate_open(&sub[1]->end);
+	kt_join(test, leaver[1].task);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, times(sub[i], END, a), 1);
+		KUNIT_EXPECT_EQ(test, ends(sub[i]), 1);
+	}
+	KUNIT_EXPECT_EQ(test, look(other).busy, 1U);
+	kt_end(b);
+	KUNIT_EXPECT_EQ(test, ends(other), 2);
+	expect_quiet(test, other);
+}
+
+/*
  * Who leaves while its start runs in another task, and then succeeds, hears the
  * end of that range once.
  */
@@ -2231,6 +2272,76 @@ static void p10_orphans_key_used_again(struct kunit *test)
 	expect_quiet(test, sub);
 }
 
+/* Who leaves in an end, and how many slots are taken then. */
+static struct {
+	struct kt_sub *sub;
+	unsigned int busy;
+} in_end;
+
+static void leave_in_end(struct kt_sub *sub,
+			 const struct mmun_notifier_range *range)
+{
+	sub->on_end = hear_end;
+	hear_end(sub, range);
+	leave(in_end.sub, BY_NO_RELEASE);
+	in_end.busy = look(sub).busy;
+}
+
+/*
+ * While the end of an orphan is being told, one leaves who hears it at once: the slot
+ * is still taken, for those whose turn comes later.
+ */
+static void p10_orphans_end_keeps_its_range(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *last = sub_of_range(test, mm);
+	struct kt_sub *sub = sub_of_range(test, mm);
+	struct kt_sub *first = sub_of_range(test, mm);
+	struct kt_range *range = accept(test, mm);
+
+	in_end.sub = sub;
+	in_end.busy = 0;
+	first->on_end = leave_in_end;
+	refuse_behind(range);
+	KT_ASSERT_UNTIL(test, times(last, END, range));
+	KUNIT_EXPECT_EQ(test, in_end.busy, 1U);
+	expect_quiet(test, last);
+	KUNIT_EXPECT_EQ(test, times(sub, END, range), 1);
+	KUNIT_EXPECT_EQ(test, ends(sub), 1);
+	KUNIT_EXPECT_EQ(test, ends(first), 1);
+	KUNIT_EXPECT_EQ(test, ends(last), 1);
+}
+
+/*
+ * The mm's exit comes while a range is at the end of another that had its key: it is
+ * not in flight afterwards, and nobody is told of it.
+ */
+static void p08_range_settles_during_exit(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = sub_of_range(test, mm);
+	struct kt_sub *stopped = sub_of_range(test, mm);
+	struct kt_interval *interval = insert(test, mm, FROM, TO);
+	/* Of one that may not block the end could not be stopped. */
+	struct kt_range *range = start(test, mm, FROM, TO);
+	struct kt_task *task;
+
+	kt_gate_close(&stopped->end);
+	task = kt_run(test, start_task, range);
+	kt_gate_wait(test, &stopped->end);
+	kt_mm_kill(test, mm);
+	kt_mm_exit(test, mm);
+	KUNIT_ASSERT_TRUE(test, look(sub).closed);
+	kt_gate_open(&stopped->end);
+	KUNIT_EXPECT_EQ(test, kt_join(test, task), 0);
+	KUNIT_EXPECT_EQ(test, look(sub).active, 0U);
+	KUNIT_EXPECT_EQ(test, look(sub).busy, 0U);
+	KUNIT_EXPECT_EQ(test, look(sub).invalidating, 0U);
+	KUNIT_EXPECT_EQ(test, starts(sub), ends(sub));
+	KUNIT_EXPECT_EQ(test, times(interval, INVALIDATE, range), 1);
+	remove_now(test, interval);
+}
+
 /* At the mm's exit an orphan's end comes, once, and nothing waits for it. */
 static void p10_orphan_at_exit(struct kunit *test)
 {
@@ -2819,6 +2930,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(p09_leave_between_start_and_end, way_gen_params),
 	KUNIT_CASE_PARAM(p09_leave_after_a_failed_start, way_gen_params),
 	KUNIT_CASE_PARAM(p09_owed_end_keeps_its_range, way_gen_params),
+	KUNIT_CASE(p09_owed_ends_of_two_keep_their_range),
 	KUNIT_CASE_PARAM(p09_leave_while_own_start_runs, way_gen_params),
 	KUNIT_CASE_PARAM(p09_leave_while_own_start_fails, way_gen_params),
 	KUNIT_CASE_PARAM(p09_leave_while_own_end_runs, way_gen_params),
@@ -2855,6 +2967,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p10_orphan),
 	KUNIT_CASE_PARAM(p10_leave_with_an_orphan, way_gen_params),
 	KUNIT_CASE(p10_orphans_key_used_again),
+	KUNIT_CASE(p10_orphans_end_keeps_its_range),
+	KUNIT_CASE(p08_range_settles_during_exit),
 	KUNIT_CASE(p10_orphan_at_exit),
 	KUNIT_CASE(p10_join_locked_passes_an_orphan),
 	KUNIT_CASE_PARAM(p11_checked_for_sleeping, blockable_gen_params),

@@ -388,6 +388,26 @@ static int do_get(void *arg)
 	return 0;
 }
 
+struct on_cpu {
+	struct joiner joiner;
+	struct kt_sub *sub;
+	unsigned int cpu;
+	int gets;			/* or puts, of sub, if negative */
+};
+
+static int do_on_cpu(void *arg)
+{
+	struct on_cpu *a = arg;
+	int ret, i;
+
+	ret = set_cpus_allowed_ptr(current, cpumask_of(a->cpu));
+	for (i = 0; !ret && i < a->gets; i++)
+		ret = do_get(&a->joiner);
+	for (i = 0; !ret && i > a->gets; i--)
+		mmun_notifier_put(&a->sub->mn);
+	return ret;
+}
+
 /* It sleeps, or has returned. Whether it has is to be looked at then. */
 static bool settled(struct kt_task *task)
 {
@@ -871,12 +891,12 @@ static void p01_second_get_waits_for_the_first(struct kunit *test)
 }
 
 /*
- * The object that a get waits for is kept by that get, though the first one
- * puts it meanwhile.
+ * The object that a get waits for is kept by that get, though the first one, of the
+ * same processor, puts it meanwhile.
  */
 static void p01_waiting_get_keeps_the_object(struct kunit *test)
 {
-	struct joiner second;
+	struct on_cpu second = { .cpu = kt_pin(test), .gets = 1 };
 	struct kt_range *range;
 	struct kt_task *b;
 	struct kt_sub *sub;
@@ -884,20 +904,20 @@ static void p01_waiting_get_keeps_the_object(struct kunit *test)
 
 	stage(test, &s);
 	sub = kt_get(test, s.mm, &life_ops);
-	second = (struct joiner){ .mm = s.mm, .ops = &life_ops };
+	second.joiner = (struct joiner){ .mm = s.mm, .ops = &life_ops };
 	range = a_range(test, s.mm);
 	KUNIT_ASSERT_EQ(test, kt_start(range), 0);
 	/* As if sub's own get had not come through yet. */
 	sub->mn.joining = true;
 	hlist_del_init_rcu(&sub->mn.got_node);
-	b = kt_run(test, do_get, &second);
+	b = kt_run(test, do_on_cpu, &second);
 	KT_ASSERT_UNTIL(test, kt_waiters(s.subs) == 1);
 	KUNIT_EXPECT_EQ(test, kt_users(sub), 2U);
 	kt_put(sub);
 	sub->mn.joining = false;
 	kt_end(range);
 	KUNIT_ASSERT_EQ(test, kt_join(test, b), 0);
-	KUNIT_EXPECT_PTR_EQ(test, sub, second.sub);
+	KUNIT_EXPECT_PTR_EQ(test, sub, second.joiner.sub);
 	mmun_notifier_synchronize();
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 0);
 	KUNIT_EXPECT_EQ(test, kt_users(sub), 1U);
@@ -1263,6 +1283,20 @@ static void p02_put_without_user(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mm_has_mmun_notifiers(s.mm));
 }
 
+/* One that was registered, and not got, has one user: it can be put, too. */
+static void p02_put_of_a_registered_one(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &life_ops);
+
+	sub->registered = false;
+	mmun_notifier_put(&sub->mn);
+	mmun_notifier_synchronize();
+	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&sub->releases), 0);
+	KUNIT_EXPECT_FALSE(test, mm_has_mmun_notifiers(mm));
+}
+
 struct between {
 	struct joiner joiner;
 	struct kt_watch watch;
@@ -1272,27 +1306,8 @@ struct between {
 	bool changed;			/* and the case has changed that */
 	bool in_time;			/* before it went on */
 	bool freed;			/* and it was freed meanwhile, too */
+	bool outside;			/* it went on */
 };
-
-struct on_cpu {
-	struct joiner joiner;
-	struct kt_sub *sub;
-	unsigned int cpu;
-	int gets;			/* or puts, of sub, if negative */
-};
-
-static int do_on_cpu(void *arg)
-{
-	struct on_cpu *a = arg;
-	int ret, i;
-
-	ret = set_cpus_allowed_ptr(current, cpumask_of(a->cpu));
-	for (i = 0; !ret && i < a->gets; i++)
-		ret = do_get(&a->joiner);
-	for (i = 0; !ret && i > a->gets; i--)
-		mmun_notifier_put(&a->sub->mn);
-	return ret;
-}
 
 static struct kt_sub *get_on(struct kunit *test, struct mm_struct *mm,
 			     unsigned int cpu)
@@ -1358,7 +1373,26 @@ static void wait_for_the_put(struct kt_watch *watch)
 	WRITE_ONCE(b->inside, true);
 	b->in_time = kt_spin_until(READ_ONCE(b->changed), 5000);
 	b->freed = kt_spin_until(atomic_read(&b->old->frees), 500);
+	WRITE_ONCE(b->outside, true);
 }
+
+/* Is what was a notifier's counts given to somebody else, who asks for the like? */
+static bool given_away(unsigned int __percpu *users,
+		       unsigned int __percpu **taken, unsigned int most)
+{
+	bool given = false;
+	unsigned int n;
+
+	for (n = 0; n < most && !given; n++) {
+		taken[n] = alloc_percpu(unsigned int);
+		given = taken[n] == users;
+	}
+	while (n)
+		free_percpu(taken[--n]);
+	return given;
+}
+
+#define COUNTS	1024
 
 static int do_watched_get(void *arg)
 {
@@ -1380,17 +1414,21 @@ static int do_watched_get(void *arg)
 
 /*
  * The last put comes when a get on another processor has found the object and not
- * counted itself: the object is not freed before the get has turned away from it,
- * and the get makes another.
+ * counted itself: the object is not freed before the get has turned away from it, nor
+ * are its counts, and the get makes another.
  */
 static void p02_put_inside_a_get(struct kunit *test)
 {
 	struct between *b = kunit_kzalloc(test, sizeof(*b), GFP_KERNEL);
+	unsigned int __percpu **taken;
+	unsigned int __percpu *users;
 	struct kt_task *task;
 	struct scene s;
 	int ret;
 
 	KUNIT_ASSERT_NOT_NULL(test, b);
+	taken = kunit_kcalloc(test, COUNTS, sizeof(*taken), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, taken);
 	stage(test, &s);
 	if (!kt_two_cpus(test, &b->cpu))
 		kunit_skip(test, "there is one CPU only");
@@ -1403,8 +1441,13 @@ static void p02_put_inside_a_get(struct kunit *test)
 	while (!READ_ONCE(b->inside) && kt_running(task))
 		cond_resched();
 	if (READ_ONCE(b->inside)) {
+		users = b->old->mn.users;
 		kt_put(b->old);
 		WRITE_ONCE(b->changed, true);
+		while (!READ_ONCE(b->outside) && kt_running(task))
+			if (given_away(users, taken, COUNTS))
+				/* Only if the get was still inside then. */
+				KUNIT_EXPECT_TRUE(test, READ_ONCE(b->outside));
 	}
 	ret = kt_join(test, task);
 	if (ret == -EOPNOTSUPP)
@@ -2059,6 +2102,54 @@ static void p04_waits_for_callbacks_of_all_mms(struct kunit *test)
 	go_on(test, &s);
 	KT_ASSERT_UNTIL(test, atomic_read(&life->funcs) == 2);
 	KUNIT_EXPECT_EQ(test, atomic_read(&life->sleepable), 0);
+}
+
+/* The same for a range that found no slot, at its start and at its end. */
+static void p04_waits_for_counted_ranges(struct kunit *test)
+{
+	static const enum place at[] = { AT_START, AT_END };
+	unsigned int i, slots;
+	struct scene s;
+
+	stage(test, &s);
+	s.sub = kt_register(test, s.mm, &life_list_ops);
+	slots = look(s.subs).slots;
+	for (i = 0; i < slots; i++)
+		KUNIT_ASSERT_EQ(test, kt_start(a_range(test, s.mm)), 0);
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		stand(test, &s, at[i]);
+		KUNIT_EXPECT_EQ(test, look(s.subs).overflow, 1U);
+		call_later(test);
+		let_others_finish();
+		KUNIT_EXPECT_EQ(test, atomic_read(&life->funcs), (int)i);
+		go_on(test, &s);
+		KT_ASSERT_UNTIL(test, atomic_read(&life->funcs) == (int)i + 1);
+	}
+}
+
+/* The same for the end that somebody is told who leaves, by the task that leaves. */
+static void p04_waits_for_owed_ends(struct kunit *test)
+{
+	struct kt_range *range;
+	struct kt_task *task;
+	struct scene s;
+
+	stage(test, &s);
+	s.sub = kt_register(test, s.mm, &life_list_ops);
+	range = a_range(test, s.mm);
+	KUNIT_ASSERT_EQ(test, kt_start(range), 0);
+	kt_gate_close(&s.sub->end);
+	task = kt_run(test, do_no_release, s.sub);
+	kt_gate_wait(test, &s.sub->end);
+	call_later(test);
+	let_others_finish();
+	KUNIT_EXPECT_EQ(test, atomic_read(&life->funcs), 0);
+	kt_gate_open(&s.sub->end);
+	kt_join(test, task);
+	KT_ASSERT_UNTIL(test, atomic_read(&life->funcs) == 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.sub->ends), 1);
+	kt_end(range);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.sub->ends), 1);
 }
 
 /* Called once, also if nothing runs and nobody subscribes. */
@@ -3162,6 +3253,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(p02_put_in_a_callback, put_place_gen_params),
 	KUNIT_CASE_PARAM(p02_put_in_a_callback_frees, put_place_gen_params),
 	KUNIT_CASE(p02_put_without_user),
+	KUNIT_CASE(p02_put_of_a_registered_one),
 	KUNIT_CASE(p02_put_on_another_cpu),
 	KUNIT_CASE(p02_put_inside_a_get),
 	KUNIT_CASE(p02_get_inside_a_put),
@@ -3186,6 +3278,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p03_registered_again),
 	KUNIT_CASE_PARAM(p04_waits_for_callbacks_of_all_mms,
 			 every_place_gen_params),
+	KUNIT_CASE(p04_waits_for_counted_ranges),
+	KUNIT_CASE(p04_waits_for_owed_ends),
 	KUNIT_CASE(p04_called_once),
 	KUNIT_CASE(p04_frees_what_left_without_waiting),
 	KUNIT_CASE(p05_waits_for_a_running_func),
