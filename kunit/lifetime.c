@@ -1257,16 +1257,47 @@ static void p02_put_in_a_callback_frees(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&keeper->releases), 1);
 }
 
+struct counts {
+	unsigned int __percpu *taken[1024];
+	unsigned int nr;
+};
+
+/*
+ * Asks for the like of a notifier's counts until somebody is given what were its own,
+ * and says whether it was so.
+ */
+static bool given_away(struct counts *counts, const unsigned int __percpu *users)
+{
+	bool given = false;
+
+	for (counts->nr = 0; counts->nr < ARRAY_SIZE(counts->taken) && !given;) {
+		counts->taken[counts->nr] = alloc_percpu(unsigned int);
+		given = counts->taken[counts->nr++] == users;
+	}
+	return given;
+}
+
+static void give_back_counts(struct counts *counts)
+{
+	while (counts->nr)
+		free_percpu(counts->taken[--counts->nr]);
+}
+
 /*
  * A put without a user is reported and does nothing: one free, and the others
- * stay.
+ * stay, as do the counts of whoever has that memory now.
  */
 static void p02_put_without_user(struct kunit *test)
 {
+	struct counts *counts = kunit_kzalloc(test, sizeof(*counts), GFP_KERNEL);
+	unsigned int __percpu *users;
 	struct scene s;
+	int cpu;
 
+	KUNIT_ASSERT_NOT_NULL(test, counts);
 	stage(test, &s);
 	s.sub = kt_get(test, s.mm, &kt_get_ops);
+	users = s.sub->mn.users;
 	stand(test, &s, AT_END);
 	kt_put(s.sub);
 	KUNIT_EXPECT_EQ(test, look(s.subs).users, 1U);
@@ -1278,6 +1309,15 @@ static void p02_put_without_user(struct kunit *test)
 	go_on(test, &s);
 	mmun_notifier_synchronize();
 	KUNIT_EXPECT_EQ(test, atomic_read(&s.sub->frees), 1);
+
+	if (given_away(counts, users))
+		for_each_possible_cpu(cpu)
+			WRITE_ONCE(*per_cpu_ptr(users, cpu), 2);
+	mmun_notifier_put(&s.sub->mn);
+	if (counts->taken[counts->nr - 1] == users)
+		for_each_possible_cpu(cpu)
+			KUNIT_EXPECT_EQ(test, *per_cpu_ptr(users, cpu), 2U);
+	give_back_counts(counts);
 
 	/* One that was registered has no user to put: none of get's. */
 	KUNIT_EXPECT_TRUE(test, mm_has_mmun_notifiers(s.mm));
@@ -1376,24 +1416,6 @@ static void wait_for_the_put(struct kt_watch *watch)
 	WRITE_ONCE(b->outside, true);
 }
 
-/* Is what was a notifier's counts given to somebody else, who asks for the like? */
-static bool given_away(unsigned int __percpu *users,
-		       unsigned int __percpu **taken, unsigned int most)
-{
-	bool given = false;
-	unsigned int n;
-
-	for (n = 0; n < most && !given; n++) {
-		taken[n] = alloc_percpu(unsigned int);
-		given = taken[n] == users;
-	}
-	while (n)
-		free_percpu(taken[--n]);
-	return given;
-}
-
-#define COUNTS	1024
-
 static int do_watched_get(void *arg)
 {
 	struct between *b = arg;
@@ -1420,15 +1442,14 @@ static int do_watched_get(void *arg)
 static void p02_put_inside_a_get(struct kunit *test)
 {
 	struct between *b = kunit_kzalloc(test, sizeof(*b), GFP_KERNEL);
-	unsigned int __percpu **taken;
+	struct counts *counts = kunit_kzalloc(test, sizeof(*counts), GFP_KERNEL);
 	unsigned int __percpu *users;
 	struct kt_task *task;
 	struct scene s;
 	int ret;
 
 	KUNIT_ASSERT_NOT_NULL(test, b);
-	taken = kunit_kcalloc(test, COUNTS, sizeof(*taken), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, taken);
+	KUNIT_ASSERT_NOT_NULL(test, counts);
 	stage(test, &s);
 	if (!kt_two_cpus(test, &b->cpu))
 		kunit_skip(test, "there is one CPU only");
@@ -1444,10 +1465,12 @@ static void p02_put_inside_a_get(struct kunit *test)
 		users = b->old->mn.users;
 		kt_put(b->old);
 		WRITE_ONCE(b->changed, true);
-		while (!READ_ONCE(b->outside) && kt_running(task))
-			if (given_away(users, taken, COUNTS))
-				/* Only if the get was still inside then. */
+		while (!READ_ONCE(b->outside) && kt_running(task)) {
+			if (given_away(counts, users))
+				/* Not while the get was inside. */
 				KUNIT_EXPECT_TRUE(test, READ_ONCE(b->outside));
+			give_back_counts(counts);
+		}
 	}
 	ret = kt_join(test, task);
 	if (ret == -EOPNOTSUPP)
