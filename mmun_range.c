@@ -337,7 +337,7 @@ int mmun_range_start(struct mmun_subscriptions *subs, const void *key,
 	}
 	if (listed)
 		mmun_slot_walk_begin(subs, slot);
-	/* In one step with what was found: who unlinks it later waits for us. */
+	/* Before the list is read: who unlinks a subscriber that we find waits for us. */
 	idx = mmun_callbacks_enter();
 	mmun_unlock(subs);
 
