@@ -301,8 +301,7 @@ tell_starts(struct mmun_subscriptions *subs,
 			smp_mb__after_atomic();
 		}
 		if (unlikely(READ_ONCE(mn->left)))
-			take_back(subs, mn, range,
-				  counted ? MMUN_NO_SLOT : slot);
+			take_back(subs, mn, range, slot);
 	}
 	return refused;
 }

@@ -29,11 +29,10 @@
  *
  * subs->lock and free_lock are raw spinlocks, held for a few steps (a get that is not
  * quick: one for each list subscriber; its put: one for each processor, until a user is
- * found) and never around a callback. They
- * are taken in ranges that may not block, where on PREEMPT_RT a spinlock_t would
- * sleep. For the same reason the sleepers here wait on a list of their own under
- * subs->lock (mmun_wait()): the lock of a wait_queue_head_t is a spinlock_t.
- * None of them is ever taken in an interrupt.
+ * found) and never around a callback. They are taken in ranges that may not block,
+ * where on PREEMPT_RT a spinlock_t would sleep. For the same reason the sleepers here
+ * wait on a list of their own under subs->lock (mmun_wait()): the lock of a
+ * wait_queue_head_t is a spinlock_t. None of them is ever taken in an interrupt.
  *
  * Lifetimes.
  *

@@ -381,7 +381,7 @@ void mmun_range_confirm(struct mmun_subscriptions *subs, const void *key)
 	mmun_unlock(subs);
 }
 
-/* Tell the list subscribers that the range in @slot, which is retired, is over. */
+/* Tell the list subscribers that the range in @slot, which is ending, is over; free it. */
 static __always_inline void tell_slot_end(struct mmun_subscriptions *subs, unsigned int slot)
 	__must_hold(&subs->lock)
 {
@@ -394,6 +394,8 @@ static __always_inline void tell_slot_end(struct mmun_subscriptions *subs, unsig
 	mmun_lock(subs);
 	mmun_callbacks_leave(idx);
 	mmun_slot_walk_end(subs, slot);
+	subs->ending &= ~BIT(slot);
+	free_slot(subs, slot);
 }
 
 /**
@@ -417,12 +419,12 @@ bool mmun_range_end(struct mmun_subscriptions *subs, const void *key)
 		return false;
 	}
 	end_slot(subs, slot);
-	if (!hlist_empty(&subs->list)) {
+	if (hlist_empty(&subs->list)) {
+		free_slot(subs, slot);
+	} else {
 		subs->ending |= BIT(slot);
 		tell_slot_end(subs, slot);
-		subs->ending &= ~BIT(slot);
 	}
-	free_slot(subs, slot);
 	mmun_unlock(subs);
 	return true;
 }
@@ -499,8 +501,6 @@ void mmun_range_settle(struct mmun_subscriptions *subs, unsigned long orphans)
 	mmun_for_each_slot(slot, orphans) {
 		mmun_lock(subs);
 		tell_slot_end(subs, slot);
-		subs->ending &= ~BIT(slot);
-		free_slot(subs, slot);
 		mmun_unlock(subs);
 	}
 }

@@ -808,7 +808,7 @@ EXPORT_SYMBOL_GPL(mm_has_mmun_notifiers);
 
 static int __init mmun_init(void)
 {
-	nr_slots = clamp(8 * num_possible_cpus(), 8U, (unsigned int)BITS_PER_LONG);
+	nr_slots = min(8 * num_possible_cpus(), (unsigned int)BITS_PER_LONG);
 	return mmun_core_init();
 }
 
