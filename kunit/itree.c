@@ -1769,7 +1769,7 @@ static void p18_exit_lets_readers_go(struct kunit *test)
 	remove_now(test, interval);
 }
 
-/* REV: the range that the reader waits for has no slot, and none has one. */
+/* The same if the range has found no slot, and those that had one are over. */
 static void p18_exit_lets_counted_readers_go(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
