@@ -266,12 +266,6 @@ static char get_window(void)
 	return c;
 }
 
-/* Until a page fault has stopped. It comes, or the harness gives the test up. */
-static void await_window(void)
-{
-	while (get_window() != '2')
-		sched_yield();
-}
 
 FIXTURE_SETUP(window)
 {
@@ -308,24 +302,42 @@ static void *read_page_3(void *arg)
 	return (void *)(intptr_t)seen(*(int *)arg, 3);
 }
 
+/*
+ * A read of page 3 that has looked the page up, and stands there. It comes so far, or the
+ * harness gives the test up.
+ */
+static bool begin_read(pthread_t *reader, int *fd)
+{
+	if (!set_window('1') || pthread_create(reader, NULL, read_page_3, fd))
+		return false;
+	while (get_window() != '2')
+		sched_yield();
+	return true;
+}
+
+/* Lets it go on; what it read, or an error. */
+static int end_read(pthread_t reader)
+{
+	void *read;
+
+	if (!set_window('0') || pthread_join(reader, &read))
+		return -ENOTRECOVERABLE;
+	return (intptr_t)read;
+}
+
 /* Page 3 becomes another one, after the device has looked it up. */
 TEST_F(window, changed_after_the_look_up)
 {
 	pthread_t reader;
-	void *read;
 
-	ASSERT_TRUE(set_window('1'));
-	ASSERT_EQ(pthread_create(&reader, NULL, read_page_3, &self->fd), 0);
-	await_window();
+	ASSERT_TRUE(begin_read(&reader, &self->fd));
 	ASSERT_EQ(mmap(self->area + 3 * PAGE, PAGE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
 		  self->area + 3 * PAGE);
 	memset(self->area + 3 * PAGE, 200, PAGE);
-	ASSERT_TRUE(set_window('0'));
-	ASSERT_EQ(pthread_join(reader, &read), 0);
 
 	/* It ends after the change, and so do all that come after it. */
-	EXPECT_EQ((intptr_t)read, 200);
+	EXPECT_EQ(end_read(reader), 200);
 	EXPECT_EQ(seen(self->fd, 3), 200);
 	EXPECT_EQ(stats(self->fd).collided, 1);
 	EXPECT_EQ(stats(self->fd).filled, 1);
@@ -335,16 +347,11 @@ TEST_F(window, changed_after_the_look_up)
 TEST_F(window, gone_after_the_look_up)
 {
 	pthread_t reader;
-	void *read;
 
-	ASSERT_TRUE(set_window('1'));
-	ASSERT_EQ(pthread_create(&reader, NULL, read_page_3, &self->fd), 0);
-	await_window();
+	ASSERT_TRUE(begin_read(&reader, &self->fd));
 	ASSERT_EQ(munmap(self->area + 3 * PAGE, PAGE), 0);
-	ASSERT_TRUE(set_window('0'));
-	ASSERT_EQ(pthread_join(reader, &read), 0);
 
-	EXPECT_EQ((intptr_t)read, -EFAULT);
+	EXPECT_EQ(end_read(reader), -EFAULT);
 	EXPECT_EQ(seen(self->fd, 3), -EFAULT);
 	EXPECT_EQ(stats(self->fd).filled, 0);
 }
@@ -353,15 +360,10 @@ TEST_F(window, gone_after_the_look_up)
 TEST_F(window, unchanged_after_the_look_up)
 {
 	pthread_t reader;
-	void *read;
 
-	ASSERT_TRUE(set_window('1'));
-	ASSERT_EQ(pthread_create(&reader, NULL, read_page_3, &self->fd), 0);
-	await_window();
-	ASSERT_TRUE(set_window('0'));
-	ASSERT_EQ(pthread_join(reader, &read), 0);
+	ASSERT_TRUE(begin_read(&reader, &self->fd));
 
-	EXPECT_EQ((intptr_t)read, 4);
+	EXPECT_EQ(end_read(reader), 4);
 	EXPECT_EQ(stats(self->fd).collided, 0);
 	EXPECT_EQ(stats(self->fd).filled, 1);
 }
@@ -373,7 +375,7 @@ static atomic_bool over;
 static void *replace(void *arg)
 {
 	unsigned char *area = arg, *page;
-	uint64_t number, i;
+	__u64 number, i;
 
 	for (number = 1; !atomic_load(&over); number++) {
 		i = number % PAGES;
@@ -394,7 +396,7 @@ static void *replace(void *arg)
 /* What was written before a read began must be seen by the read. */
 TEST_F(example, is_never_stale)
 {
-	uint64_t before, number, reads = 0, stale = 0, i;
+	__u64 before, number, reads = 0, stale = 0, i;
 	struct timespec began, now;
 	pthread_t thread;
 	void *failed;

@@ -198,7 +198,7 @@ TEST_F(mirror, of_the_caller_itself)
 /* the buffer's pages may be such that they cannot be written, or read */
 TEST_F(mirror, bad_buffers)
 {
-	static char ro[PAGE] __attribute__((aligned(4096)));
+	static _Alignas(PAGE) char ro[PAGE];
 	char *p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -1182,8 +1182,8 @@ TEST_F_TIMEOUT(mirror, tables_are_bounded, 120)
 
 /* ---- bad input ---- */
 
-#define MiB (1ULL << 20)
-#define TiB (1ULL << 40)
+#define MiB (1024 * 1024ULL)
+#define TiB (1024 * 1024 * MiB)
 
 TEST_F(mirror, bad_spans)
 {
