@@ -167,7 +167,7 @@ help:
 	@echo '  make events      print which events were heard on which kernel, last time'
 	@echo '  make matrix      every suite on every kernel (KERNELS="5.10 6.12 6.12-rt-amd64"), built once each'
 	@echo '  make bench       what mmun costs beside the in-kernel core (BENCH="register mmap")'
-	@echo '  make profile     the lines of it that miss their target, by function (LINES="mmap.list.64 exit.list.1")'
+	@echo '  make profile     the lines of it that miss their target, by function (PROFILE="mmap.list.64 exit.list.1")'
 	@echo '  make lint        sparse, W=1, checkpatch and shellcheck only'
 	@echo '  make check-package  build and install the Debian packages, in a chroot'
 	@echo '  make check-machine  udev, lockdown, signatures, and kernels that cannot have mmun'
