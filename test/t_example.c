@@ -266,7 +266,6 @@ static char get_window(void)
 	return c;
 }
 
-
 FIXTURE_SETUP(window)
 {
 	unsigned char page[PAGE];

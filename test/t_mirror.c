@@ -198,7 +198,7 @@ TEST_F(mirror, of_the_caller_itself)
 /* the buffer's pages may be such that they cannot be written, or read */
 TEST_F(mirror, bad_buffers)
 {
-	static _Alignas(PAGE) char ro[PAGE];
+	static char ro[PAGE] __attribute__((aligned(PAGE)));
 	char *p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
