@@ -1118,26 +1118,30 @@ static void p02_free_does_not_wait_for_others(struct kunit *test)
  */
 static void p02_newer_callbacks_do_not_free(struct kunit *test)
 {
+	/* In a range with a slot, and in a walk with a number. */
+	static const enum place older[] = { AT_START, AT_QUERY };
 	struct scene s, later;
 	struct kt_sub *sub;
+	int i;
 
 	stage(test, &s);
 	later = s;
 	later.sub = kt_register(test, s.mm, &life_list_ops);
-	s.sub = kt_get(test, s.mm, &life_ops);
-	sub = s.sub;
-
-	stand(test, &s, AT_START);
-	kt_put(sub);
-	stand(test, &later, AT_QUERY);
-	KUNIT_EXPECT_EQ(test, do_range(a_range(test, s.mm)), 0);
-	KUNIT_EXPECT_EQ(test, look(s.subs).zombies, 1U);
-	go_on(test, &later);
-	KUNIT_EXPECT_EQ(test, look(s.subs).zombies, 1U);
-	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 0);
-	KUNIT_EXPECT_EQ(test, go_on(test, &s), 0);
-	mmun_notifier_synchronize();
-	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 1);
+	for (i = 0; i < ARRAY_SIZE(older); i++) {
+		s.sub = kt_get(test, s.mm, &life_ops);
+		sub = s.sub;
+		stand(test, &s, older[i]);
+		kt_put(sub);
+		stand(test, &later, AT_QUERY);
+		KUNIT_EXPECT_EQ(test, do_range(a_range(test, s.mm)), 0);
+		KUNIT_EXPECT_EQ(test, look(s.subs).zombies, 1U);
+		go_on(test, &later);
+		KUNIT_EXPECT_EQ(test, look(s.subs).zombies, 1U);
+		KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 0);
+		go_on(test, &s);
+		mmun_notifier_synchronize();
+		KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 1);
+	}
 }
 
 /*
@@ -1273,6 +1277,7 @@ static void p02_put_without_user(struct kunit *test)
 	mmun_notifier_put(&s.sub->mn);
 	mmun_notifier_put(&s.sub->mn);
 	KUNIT_EXPECT_EQ(test, kt_users(s.sub), 0U);
+	KUNIT_EXPECT_EQ(test, s.sub->mn.users_cpus, 0U);
 	KUNIT_EXPECT_EQ(test, look(s.subs).users, 1U);
 	KUNIT_EXPECT_EQ(test, look(s.subs).zombies, 1U);
 	go_on(test, &s);
@@ -1281,6 +1286,7 @@ static void p02_put_without_user(struct kunit *test)
 
 	KUNIT_EXPECT_TRUE(test, !s.sub->mn.users);
 	mmun_notifier_put(&s.sub->mn);
+	KUNIT_EXPECT_EQ(test, s.sub->mn.users_cpus, 0U);
 	KUNIT_EXPECT_EQ(test, look(s.subs).users, 1U);
 	KUNIT_EXPECT_EQ(test, atomic_read(&s.sub->frees), 1);
 
