@@ -1063,10 +1063,23 @@ static void unlink_notifier(struct mmun_subscriptions *subs,
 		refcount_dec(&subs->refs);
 }
 
+/*
+ * What @mn holds a reference on, whatever it is said to be: a file that was inherited
+ * is closed by a process with another mm.
+ */
+static struct mm_struct *held_mm(struct mmun_notifier *mn, struct mm_struct *said)
+{
+	if (said != mn->mm)
+		pr_warn_once("mmun: %ps unregisters from another mm than it registered with\n",
+			     mn->ops);
+	return mn->mm;
+}
+
 /**
  * mmun_notifier_unregister - end a subscription
  * @mn: the subscription
- * @mm: the address space it was registered with
+ * @mm: the address space it was registered with; another one is reported, and not
+ *	touched
  *
  * Calls ops->release, unless the mm's exit has done so, and then the ends that
  * are still due. When it returns no callback runs and none ever will, and the
@@ -1088,6 +1101,7 @@ void mmun_notifier_unregister(struct mmun_notifier *mn, struct mm_struct *mm)
 	int idx;
 
 	might_sleep();
+	mm = held_mm(mn, mm);
 
 	idx = mmun_callbacks_enter();
 	mmun_lock(subs);
@@ -1129,7 +1143,8 @@ EXPORT_SYMBOL_GPL(mmun_notifier_unregister);
 /**
  * mmun_notifier_unregister_no_release - end a subscription without waiting
  * @mn: the subscription
- * @mm: the address space it was registered with
+ * @mm: the address space it was registered with; another one is reported, and not
+ *	touched
  *
  * Tasks that walk the list at this moment may still call it, later ones do not:
  * free @mn by mmun_notifier_call_srcu(). ops->release is not called. The ends
@@ -1145,6 +1160,7 @@ void mmun_notifier_unregister_no_release(struct mmun_notifier *mn,
 	struct mmun_subscriptions *subs = mn->subs;
 	unsigned long owed;
 
+	mm = held_mm(mn, mm);
 	mmun_lock(subs);
 	claim_release(mn);
 	unlink_notifier(subs, mn);

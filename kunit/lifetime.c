@@ -47,6 +47,7 @@ struct life {
 	atomic_t held;			/* came where hold holds them */
 	atomic_t early;			/* freed with a callback inside */
 	atomic_t sleepable;		/* freed where one could sleep */
+	struct mm_struct *released_mm;	/* what a release was told */
 };
 
 static struct life *life;
@@ -2491,6 +2492,38 @@ static void p06_holds_mm_count_only(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&s.mm->mm_users), users);
 }
 
+static void release_notes_mm(struct mmun_notifier *mn, struct mm_struct *mm)
+{
+	life->released_mm = mm;
+}
+
+static const struct mmun_notifier_ops notes_mm_ops = { .release = release_notes_mm };
+
+/*
+ * Who leaves with another mm than it registered with, as one does who takes current->mm
+ * in the last close of a file that was inherited, drops its own reference and no other.
+ */
+static void p06_leave_with_another_mm(struct kunit *test)
+{
+	struct mm_struct *mm = fresh_mm(test), *other = fresh_mm(test);
+	struct kt_sub *keeper = kt_register(test, mm, &life_list_ops);
+	struct kt_sub *sub = kt_register(test, mm, &notes_mm_ops);
+	int count = mm_count(mm);
+
+	sub->registered = false;
+	mmun_notifier_unregister(&sub->mn, other);
+	KUNIT_EXPECT_PTR_EQ(test, life->released_mm, mm);
+	KUNIT_EXPECT_EQ(test, mm_count(mm), count - 1);
+	KUNIT_EXPECT_EQ(test, mm_count(other), FRESH_COUNT);
+
+	sub = kt_register(test, mm, &notes_mm_ops);
+	sub->registered = false;
+	mmun_notifier_unregister_no_release(&sub->mn, other);
+	KUNIT_EXPECT_EQ(test, mm_count(mm), count - 1);
+	KUNIT_EXPECT_EQ(test, mm_count(other), FRESH_COUNT);
+	KUNIT_EXPECT_TRUE(test, keeper->registered);
+}
+
 /*
  * The exit comes with subscribers there; the mm_struct stays until each of
  * them has left.
@@ -3316,6 +3349,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p05_all_that_was_queued_is_done),
 	KUNIT_CASE(p05_later_put_does_not_hold_it_up),
 	KUNIT_CASE(p06_holds_mm_count_only),
+	KUNIT_CASE(p06_leave_with_another_mm),
 	KUNIT_CASE(p06_mm_struct_outlives_the_exit),
 	KUNIT_CASE(p06_nobody_joins_a_dead_mm),
 	KUNIT_CASE(p06_nobody_joins_during_or_after_exit),
