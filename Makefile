@@ -10,9 +10,10 @@ INSTALL_MOD_PATH ?= $(DESTDIR)
 CFLAGS ?= -O2 -Wall
 
 # The release that KDIR builds for, which need not be the running one. It is where
-# modules go; "make kernelrelease" says another one on Debian's 6.1.
-kdir-release = $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' \
-	$(KDIR)/include/generated/utsrelease.h)
+# modules go; "make kernelrelease" says another one on Debian's 6.1. To uninstall takes
+# no headers: they may be gone.
+kdir-release = $(or $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' \
+	$(KDIR)/include/generated/utsrelease.h 2>/dev/null),$(KREL))
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
 moddir = updates/mmun
 headers = $(DESTDIR)$(PREFIX)/include/mmun
@@ -32,7 +33,7 @@ need-kdir:
 	     "or pass KDIR=." >&2; \
 	exit 1; }
 
-# To clean and to uninstall takes no symbols.
+# To clean takes no symbols.
 need-symvers: need-kdir
 	@test -s $(KDIR)/Module.symvers || { \
 	echo "There is no Module.symvers at $(KDIR): that kernel was configured and not" \
@@ -61,20 +62,29 @@ tools/mmunctl: $(wildcard tools/*.[ch] include/uapi/linux/*.h)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -Iinclude/uapi -pthread $(LDFLAGS) \
 		-o $@ $(filter %.c,$^)
 
-# An empty CONFIG_MODULE_SIG_ALL: a distribution does not ship its signing key.
-# SIGN_KEY and SIGN_CERT are the person's own. Whether the kernel will take the
-# modules is asked before anything is installed. With DESTDIR this is a package's
-# staging: depmod is for its installation, and so is the question.
+# Whether the kernel will take the modules is asked before anything is installed. With
+# DESTDIR this is a package's staging: depmod is for its installation, and so is the
+# question. What fails half way is taken back.
 install: modules tools
 	$(if $(DESTDIR),,@scripts/may-load $(kdir-release) "$(SIGN_KEY)" "$(SIGN_CERT)")
+	+@$(MAKE) --no-print-directory install-files || { \
+	$(MAKE) -s --no-print-directory uninstall; \
+	echo "Nothing is installed: what failed is said above." >&2; \
+	exit 1; }
+
+depmod = $(if $(DESTDIR),true,PATH=$$PATH:/usr/sbin:/sbin depmod -b $(INSTALL_MOD_PATH)/ $(kdir-release))
+# A distribution does not ship its signing key; SIGN_KEY and SIGN_CERT are the person's own.
+# What is signed is not compressed, as the kernel's own may be.
+kernels-own = CONFIG_MODULE_SIG_ALL= $(patsubst %,CONFIG_MODULE_COMPRESS_%=,GZIP XZ ZSTD)
+
+install-files:
 	+$(kbuild) modules_install INSTALL_MOD_PATH=$(INSTALL_MOD_PATH) \
-		INSTALL_MOD_DIR=$(moddir) CONFIG_MODULE_SIG_ALL=
-	$(if $(SIGN_KEY),for m in $$(find $(installed) -name '*.ko'); do \
+		INSTALL_MOD_DIR=$(moddir) $(kernels-own)
+	@ls $(installed)/mmun.ko >/dev/null
+	$(if $(SIGN_KEY),@for m in $$(find $(installed) -name '*.ko'); do \
 		$(KDIR)/scripts/sign-file sha256 $(SIGN_KEY) $(SIGN_CERT) $$m || { \
-		rm -rf $(installed); \
-		echo "Nothing is installed: $(SIGN_KEY) and $(SIGN_CERT) do not sign." >&2; \
-		exit 1; }; done)
-	$(if $(DESTDIR),,depmod -b $(INSTALL_MOD_PATH)/ $(kdir-release))
+		echo "$(SIGN_KEY) and $(SIGN_CERT) do not sign." >&2; exit 1; }; done)
+	@$(depmod)
 	install -D -m 755 tools/mmunctl $(DESTDIR)$(PREFIX)/bin/mmunctl
 	install -d $(headers)/linux $(headers)/$(kdir-release)
 	install -m 644 include/linux/*.h include/uapi/linux/*.h $(headers)/linux
@@ -83,12 +93,16 @@ install: modules tools
 	$(foreach m,$(man),install -D -m 644 Documentation/man/$(m) \
 		$(mandir)/man$(lastword $(subst ., ,$(m)))/$(m) &&) true
 
-uninstall: need-kdir
-	rm -rf $(installed)
-	$(if $(DESTDIR),,depmod -b $(INSTALL_MOD_PATH)/ $(kdir-release))
-	rm -f $(DESTDIR)$(PREFIX)/bin/mmunctl
-	rm -f $(foreach m,$(man),$(mandir)/man$(lastword $(subst ., ,$(m)))/$(m))
-	rm -rf $(headers)
+# What all kernels share goes with the last of them.
+uninstall:
+	rm -rf $(installed) $(headers)/$(kdir-release)
+	[ ! -d $(INSTALL_MOD_PATH)/lib/modules/$(kdir-release) ] || $(depmod)
+	@if ls $(headers)/*/Module.symvers 2>/dev/null; then \
+		echo "mmunctl, the headers and the man pages stay, for the kernels above."; \
+	else \
+		rm -rf $(headers) $(DESTDIR)$(PREFIX)/bin/mmunctl \
+			$(foreach m,$(man),$(mandir)/man$(lastword $(subst ., ,$(m)))/$(m)); \
+	fi
 
 clean: need-kdir
 	+$(kbuild) clean
@@ -185,5 +199,5 @@ help:
 	@echo '                     (default: $${XDG_CACHE_HOME:-~/.cache}/mmun)'
 	@echo '  V=1                show the guest as it talks'
 
-.PHONY: all need-kdir modules probes tools install uninstall clean need-symvers
+.PHONY: all need-kdir modules probes tools install install-files uninstall clean need-symvers
 .PHONY: demo check check-hmm guest kunit coverage mutants check-all events matrix bench profile lint selftest help docs check-package check-machine
