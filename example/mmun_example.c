@@ -101,10 +101,13 @@ static const struct mmun_interval_notifier_ops mirror_ops = {
 
 /* --- the device reads --- */
 
-/* The device has page i at hand: copy it to buf. mmun has no 32-bit kernels. */
-static void access_page(struct mirror *mirror, unsigned long i, void *buf)
+/*
+ * The device has page i at hand: copy it to buf. mmun has no 32-bit kernels. The pages
+ * of memfd_secret() are out of the kernel's reach: -EFAULT.
+ */
+static int access_page(struct mirror *mirror, unsigned long i, void *buf)
 {
-	memcpy(buf, page_address(mirror->pages[i]), PAGE_SIZE);
+	return copy_from_kernel_nofault(buf, page_address(mirror->pages[i]), PAGE_SIZE);
 }
 
 /* The device has no page i: bring it in, and let the device use it. */
@@ -138,9 +141,9 @@ static int page_fault(struct mirror *mirror, unsigned long i, void *buf)
 			/* Another reader may have been faster. */
 			mirror->stats.filled += !mirror->pages[i];
 			mirror->pages[i] = hmm_pfn_to_page(pfn);
-			access_page(mirror, i, buf);
+			ret = access_page(mirror, i, buf);
 			mutex_unlock(&mirror->lock);
-			return 0;
+			return ret;
 		}
 		mirror->stats.collided++;
 		mutex_unlock(&mirror->lock);
@@ -151,15 +154,15 @@ static int page_fault(struct mirror *mirror, unsigned long i, void *buf)
 static int read_page(struct mirror *mirror, unsigned long i, void *buf)
 {
 	bool there;
-	int ret;
+	int ret = 0;
 
 	mutex_lock(&mirror->lock);
 	there = mirror->pages[i];
 	if (there)
-		access_page(mirror, i, buf);
+		ret = access_page(mirror, i, buf);
 	mutex_unlock(&mirror->lock);
 	if (there)
-		return 0;
+		return ret;
 
 	/*
 	 * The interval holds the mm_struct; to fault pages in takes the address

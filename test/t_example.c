@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,6 +33,10 @@
 #define STORM_MS	1000
 #define STORM_DROPS	100	/* it lasts until so many, but not for ever */
 #define STORM_MAX_MS	60000
+
+#ifndef __NR_memfd_secret
+#define __NR_memfd_secret 447
+#endif
 
 static int map(int fd, const void *start, unsigned long length)
 {
@@ -173,6 +178,24 @@ TEST_F(example, what_is_gone_cannot_be_read)
 }
 
 /* A read into the mirrored range itself: the copy may fault, and invalidate. */
+/* Memory that the kernel itself cannot reach is an error, and nothing worse. */
+TEST_F(example, secret_memory_cannot_be_read)
+{
+	int fd = syscall(__NR_memfd_secret, 0);
+
+	if (fd < 0)
+		SKIP(return, "no memfd_secret: %s", strerror(errno));
+	ASSERT_EQ(ftruncate(fd, PAGE), 0);
+	ASSERT_EQ(mmap(self->area, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		       fd, 0), self->area);
+	self->area[0] = 1;
+	/* When it is faulted in, and from the mirror. */
+	EXPECT_EQ(seen(self->fd, 0), -EFAULT);
+	EXPECT_EQ(seen(self->fd, 0), -EFAULT);
+	EXPECT_EQ(seen(self->fd, 1), 2);
+	close(fd);
+}
+
 TEST_F(example, reads_into_its_own_range)
 {
 	ASSERT_EQ(madvise(self->area, PAGE, MADV_DONTNEED), 0);
