@@ -379,7 +379,7 @@ static void settle(struct mmun_shim *shim)
 	/*
 	 * The bare semaphore: nothing is written, only readers are kept out, so
 	 * the VMA locks that mmap_write_lock() looks after do not matter; and
-	 * newer kernels have no mmap_write_trylock().
+	 * there is no mmap_write_trylock().
 	 */
 	if (unclear && !down_write_trylock(&subs->mm->mmap_lock)) {
 		queue_shim_work(shim, SETTLE_DELAY);

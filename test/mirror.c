@@ -1006,8 +1006,8 @@ static void check_words(struct checker *check, struct chunk *chunk)
 
 /*
  * Look up the pages; twice, if they are not what the entries say. The look-up takes
- * no page table lock, and some kernels take an entry out and put it back under that
- * lock without an event (MADV_COLD on 6.1): that is no difference.
+ * no page table lock, and the kernel may take an entry out and put it back under that
+ * lock without an event (MADV_COLD did): that is no difference.
  */
 static int check_look_up(struct checker *check)
 {

@@ -106,7 +106,7 @@ void event_init(struct mmun_test_event *event, u32 what, u32 flags,
 	event->end = end;
 	event->pid = task_pid_nr(current);
 	event->tgid = task_tgid_nr(current);
-	/* Not get_task_comm(): on older kernels it takes a spinlock_t. */
+	/* Not get_task_comm(): its lock, where it has one, may sleep. */
 	strscpy(event->comm, current->comm, sizeof(event->comm));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Since 7.1 the young operations return a bool.
+ * Since 7.1 the young operations return a bool: "mm: change to return bool for the MMU
+ * notifier's young flag check".
  */
 #include <linux/mmu_notifier.h>
 

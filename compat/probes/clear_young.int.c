@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Until 7.0 the young operations return an int.
+ * Until 7.0 the young operations return an int: before "mm: change to return bool for the
+ * MMU notifier's young flag check".
  */
 #include <linux/mmu_notifier.h>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Since 7.2 the user namespace of an execve() belongs to the task, not to its mm.
+ * Since 7.2, with struct task_exec_state, the user namespace of an execve() belongs to
+ * the task, not to its mm.
  */
 #include <linux/sched.h>
 #include <linux/sched/exec_state.h>

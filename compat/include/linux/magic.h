@@ -4,8 +4,8 @@
 
 #include_next <linux/magic.h>
 
-/* Before 5.14 there is no memfd_secret(), and no mapping has this. */
-#ifndef SECRETMEM_MAGIC
+/* No mapping has this. */
+#ifdef KERNEL_SECRETMEM_NONE
 #define SECRETMEM_MAGIC	0x5345434d
 #endif
 

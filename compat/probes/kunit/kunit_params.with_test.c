@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Since 6.18 the generator of a case's parameters is told for which test it is.
+ * Since 6.18, b9a214b5f6aa ("kunit: Pass parameterized test context to
+ * generate_params()"), the generator of a case's parameters is told for which test it is.
  */
 #include <kunit/test.h>
 

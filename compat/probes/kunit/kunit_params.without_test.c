@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Since 5.11, fadb08e7c750 ("kunit: Support for Parameterized Testing"), until 6.17.
+ * Since 5.11, fadb08e7c750 ("kunit: Support for Parameterized Testing"), until 6.17:
+ * before b9a214b5f6aa ("kunit: Pass parameterized test context to generate_params()").
  */
 #include <kunit/test.h>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Until 6.15 the suites of a module are counted.
+ * Since 6.0, e5857d396f35 ("kunit: flatten kunit_suite*** to kunit_suite** in
+ * .kunit_test_suites"), until 6.13 the suites of a module are counted.
  */
 #include <kunit/test.h>
 

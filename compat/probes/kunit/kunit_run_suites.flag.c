@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Since 6.16 the suites of a module are counted, and may be kept from running.
+ * Since 6.14, 31691914c392 ("kunit: Introduce autorun option"), the suites of a module
+ * are counted, and may be kept from running.
  */
 #include <kunit/test.h>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Since 6.18 the flags of a mm are a bitmap with accessors.
+ * Since 6.18, bb6525f2f8c4 ("mm: add bitmap mm->flags field"), the flags of a mm have
+ * accessors.
  */
 #include <linux/mm.h>
 

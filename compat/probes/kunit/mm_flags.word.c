@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Until 6.17 the flags of a mm are one word.
+ * Until 6.17 the flags of a mm are one word: before bb6525f2f8c4 ("mm: add bitmap
+ * mm->flags field").
  */
 #include <linux/mm.h>
 #include <linux/sched/coredump.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Since 7.1 shmem_file_setup() takes the flags of a VMA as a type of their own.
+ * Since 7.1, 590d356aa433 ("mm: update shmem_[kernel]_file_*() functions to use
+ * vma_flags_t"), shmem_file_setup() takes the flags of a VMA as a type of their own.
  */
 #include <linux/mm.h>
 #include <linux/shmem_fs.h>
