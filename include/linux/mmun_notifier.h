@@ -107,12 +107,14 @@ mmun_notifier_range_blockable(const struct mmun_notifier_range *range)
  *	entry of the range may exist or come. May sleep if the range is
  *	blockable. Return: 0, or -EAGAIN in a range that is not blockable and
  *	would need it; a start that returns an error, or in which the last user
- *	puts the subscription, gets no end. An error in a blockable range is
+ *	puts the subscription, gets no end (an error does in a range that is only
+ *	counted, of more than 8 for each CPU at once). An error in a blockable range is
  *	reported once and otherwise ignored.
  * @invalidate_range_end: the range has been changed. Should be short: a
  *	subscriber who sleeps here delays users of the kernel's own notifier.
  * @arch_invalidate_secondary_tlbs: flush the TLB of a device that walks the
  *	CPU's page tables. Called with page table locks held: must not sleep.
+ *	Before Linux 6.6 it is called without them, too, when a range ends.
  *	May be combined with the other operations.
  * @alloc_notifier: mmun_notifier_get() needs a new object. May sleep; the mmap
  *	lock is held for writing. Return: the object, or ERR_PTR().
