@@ -73,6 +73,7 @@
 #include "mmun_internal.h"
 
 DEFINE_SRCU(mmun_srcu);
+unsigned long mmun_said;
 
 /* Odd: this processor is inside get_quickly(), which see. */
 static DEFINE_PER_CPU(unsigned int, getters);
@@ -247,11 +248,11 @@ static noinline void warn_refusal(struct mmun_notifier *mn,
 				  int ret)
 {
 	if (mmun_notifier_range_blockable(range))
-		pr_warn_once("mmun: %ps returned %d in a blockable range, ignored\n",
-			     mn->ops->invalidate_range_start, ret);
+		mmun_warn_once(MMUN_SAID_ERROR, "%ps returned %d in a blockable range, ignored\n",
+			       mn->ops->invalidate_range_start, ret);
 	else if (ret != -EAGAIN)
-		pr_warn_once("mmun: %ps returned %d instead of -EAGAIN\n",
-			     mn->ops->invalidate_range_start, ret);
+		mmun_warn_once(MMUN_SAID_CODE, "%ps returned %d instead of -EAGAIN\n",
+			       mn->ops->invalidate_range_start, ret);
 }
 
 /*
@@ -930,6 +931,17 @@ static struct mmun_notifier *get_slowly(const struct mmun_notifier_ops *ops,
 	return mn;
 }
 
+#ifdef MMUN_KUNIT
+/* The kernel's fault injection does not reach what is allocated for each processor. */
+bool mmun_kunit_no_counts;
+EXPORT_SYMBOL_GPL(mmun_kunit_no_counts);
+#endif
+
+static unsigned int __percpu *alloc_counts(void)
+{
+	return mmun_kunit_no_counts ? NULL : alloc_percpu(unsigned int);
+}
+
 static noinline struct mmun_notifier *
 get_or_make(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
 {
@@ -946,7 +958,7 @@ get_or_make(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
 		return mn;
 	mn->ops = ops;
 	mn->got = true;
-	mn->users = alloc_percpu(unsigned int);
+	mn->users = alloc_counts();
 	linked = mn->users ? link_notifier(mn, mm, true) : ERR_PTR(-ENOMEM);
 	if (linked != mn) {
 		free_percpu(mn->users);
@@ -1070,8 +1082,8 @@ static void unlink_notifier(struct mmun_subscriptions *subs,
 static struct mm_struct *held_mm(struct mmun_notifier *mn, struct mm_struct *said)
 {
 	if (said != mn->mm)
-		pr_warn_once("mmun: %ps unregisters from another mm than it registered with\n",
-			     mn->ops);
+		mmun_warn_once(MMUN_SAID_MM, "%ps unregisters from another mm than it registered with\n",
+			       mn->ops);
 	return mn->mm;
 }
 
@@ -1245,8 +1257,7 @@ void mmun_notifier_put(struct mmun_notifier *mn)
 	if (!dropped || mn->users_cpus) {
 		mmun_unlock(subs);
 		if (!dropped)
-			pr_warn("mmun: put of a notifier without a user, ignored (%ps)\n",
-				ops);
+			mmun_warn("put of a notifier without a user, ignored (%ps)\n", ops);
 		return;
 	}
 

@@ -163,7 +163,35 @@ struct mmun_walk {
 	struct hlist_node *next;
 };
 
+/*
+ * What a driver does wrong is said in the log; what it may do wrong again and again, once.
+ * The suites count what was said.
+ */
+enum mmun_saying { MMUN_SAID_ERROR, MMUN_SAID_CODE, MMUN_SAID_REFUSAL, MMUN_SAID_MM };
+
+#ifdef MMUN_KUNIT
+extern atomic_t mmun_kunit_said;
+extern bool mmun_kunit_no_counts;
+#define mmun_count_warning()	atomic_inc(&mmun_kunit_said)
+#else
+#define mmun_kunit_no_counts	false
+#define mmun_count_warning()	do { } while (0)
+#endif
+
+#define mmun_warn(fmt, ...)						\
+	do {								\
+		mmun_count_warning();					\
+		pr_warn("mmun: " fmt, ##__VA_ARGS__);			\
+	} while (0)
+
+#define mmun_warn_once(what, fmt, ...)					\
+	do {								\
+		if (!test_and_set_bit(what, &mmun_said))		\
+			mmun_warn(fmt, ##__VA_ARGS__);			\
+	} while (0)
+
 /* mmun_core.c */
+extern unsigned long mmun_said;
 extern struct srcu_struct mmun_srcu;
 
 /* Around all callbacks, for those who wait for all of them: call_srcu. */

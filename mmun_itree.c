@@ -134,10 +134,10 @@ static int first_pass(struct mmun_interval_notifier *sub,
 	if (!agreed) {
 		if (!blockable)
 			return -EAGAIN;
-		pr_warn_once("mmun: %ps refused a blockable range, ignored\n",
-			     sub->ops->invalidate_start ?
-			     (void *)sub->ops->invalidate_start :
-			     (void *)sub->ops->invalidate);
+		mmun_warn_once(MMUN_SAID_REFUSAL, "%ps refused a blockable range, ignored\n",
+			       sub->ops->invalidate_start ?
+			       (void *)sub->ops->invalidate_start :
+			       (void *)sub->ops->invalidate);
 		return 0;
 	}
 	if (finish) {

@@ -455,12 +455,12 @@ void mmun_range_end_counted(struct mmun_subscriptions *subs,
 		mmun_walk_end(subs, &walk);
 		/*
 		 * After the ends: until then no subscriber may join. It was
-		 * closed meanwhile if there is none left.
+		 * closed meanwhile if there is none left. Whoever waits for it was
+		 * woken by mmun_walk_end(), and looks when we unlock.
 		 */
 		if (subs->overflow) {
 			subs->overflow--;
 			end_invalidating(subs, 1);
-			mmun_wake(subs);
 		}
 	}
 	mmun_unlock(subs);

@@ -197,6 +197,21 @@ void mmun_kunit_set_seq(struct mmun_subscriptions *subs, unsigned long seq)
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_set_seq);
 
+void mmun_kunit_flush_worker(struct mmun_subscriptions *subs)
+{
+	flush_delayed_work(&to_shim(subs)->work);
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_flush_worker);
+
+atomic_t mmun_kunit_said;
+
+unsigned int mmun_kunit_warnings(void)
+{
+	mmun_said = 0;
+	return atomic_xchg(&mmun_kunit_said, 0);
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_warnings);
+
 unsigned int mmun_kunit_attached(void)
 {
 	return atomic_read(&text_users);

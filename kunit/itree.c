@@ -1918,7 +1918,7 @@ static const struct mmun_interval_notifier_ops stubborn_ops = {
 
 /*
  * An interval that refuses a range that may block is ignored: the range goes
- * on, and the next ones are told.
+ * on, and the next ones are told. It is said in the log, once.
  */
 static void p10_blockable_refusal_is_ignored(struct kunit *test)
 {
@@ -1933,6 +1933,7 @@ static void p10_blockable_refusal_is_ignored(struct kunit *test)
 			mmun_interval_notifier_insert(&stubborn->mni, mm, 0,
 						      FIRST, &stubborn_ops), 0);
 	stubborn->inserted = true;
+	mmun_kunit_warnings();
 	range = start(test, mm, 0, LAST + 1);
 	KUNIT_EXPECT_EQ(test, invalidates(next), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->starts), 1);
@@ -1943,6 +1944,10 @@ static void p10_blockable_refusal_is_ignored(struct kunit *test)
 	kt_join(test, reader->task);
 	KUNIT_EXPECT_EQ(test, reader->in_flight, 0U);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->ends), 1);
+
+	kt_end(start(test, mm, 0, LAST + 1));
+	KUNIT_EXPECT_EQ(test, invalidates(next), 2);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_warnings(), 1U);
 }
 
 /*

@@ -61,6 +61,12 @@ void mmun_kunit_look(struct mmun_subscriptions *subs,
 const void *mmun_kunit_invalidating(struct mmun_subscriptions *subs);
 /* The number of the newest range; odd. */
 void mmun_kunit_set_seq(struct mmun_subscriptions *subs, unsigned long seq);
+/* The worker that settles orphans has had a turn, if there was one to have. */
+void mmun_kunit_flush_worker(struct mmun_subscriptions *subs);
+/* How often drivers were warned since the last call; what is said once is said anew. */
+unsigned int mmun_kunit_warnings(void);
+/* No get has memory to count its users in. */
+extern bool mmun_kunit_no_counts;
 /* Bridges and works, on all mms: zero when everything is detached. */
 unsigned int mmun_kunit_attached(void);
 
