@@ -178,6 +178,8 @@ void mmun_kunit_look(struct mmun_subscriptions *subs,
 		state->walks++;
 	list_for_each_entry(mn, &subs->leaving, leaving)
 		state->zombies += mn->zombie;
+	hlist_for_each_entry(mn, &subs->got, got_node)
+		state->gettable++;
 	state->seq = subs->invalidate_seq;
 	mmun_unlock(subs);
 }

@@ -965,12 +965,15 @@ static void p01_get_while_the_old_one_is_a_zombie(struct kunit *test)
 	stage(test, &s);
 	s.sub = kt_get(test, s.mm, &life_ops);
 	old = s.sub;
+	KUNIT_EXPECT_EQ(test, look(s.subs).gettable, 1U);
 	stand(test, &s, AT_END);
 	kt_put(old);
 	KUNIT_ASSERT_EQ(test, look(s.subs).zombies, 1U);
+	KUNIT_EXPECT_EQ(test, look(s.subs).gettable, 0U);
 
 	new = kt_get(test, s.mm, &life_ops);
 	KUNIT_EXPECT_PTR_NE(test, old, new);
+	KUNIT_EXPECT_EQ(test, look(s.subs).gettable, 1U);
 	KUNIT_EXPECT_EQ(test, kt_users(old), 0U);
 	KUNIT_EXPECT_EQ(test, kt_users(new), 1U);
 	KUNIT_EXPECT_EQ(test, atomic_read(&old->frees), 0);

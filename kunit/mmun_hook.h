@@ -31,6 +31,7 @@ struct mmun_kunit_state {
 	unsigned int waiters;		/* tasks that sleep until something ends */
 	unsigned int walks;
 	unsigned int zombies;
+	unsigned int gettable;		/* what a get finds without a lock */
 	unsigned long seq;
 };
 
