@@ -1652,6 +1652,32 @@ static void p09_leave_with_counted(struct kunit *test)
 	expect_quiet(test, other);
 }
 
+/* The same if no other end is due: the starts with a slot have failed. */
+static void p09_leave_with_counted_only(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *other = sub_of_range(test, mm);
+	struct kt_sub *sub = join_for(test, mm);
+	struct kt_range *range;
+	struct many *many;
+
+	sub->fail = -ENOMEM;
+	many = fill(test, mm, other, 0);
+	sub->fail = 0;
+	range = start(test, mm, 0, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, look(other).overflow, 1U);
+	leave(sub, way_of(test));
+	if (way_of(test) == BY_PUT)
+		KT_ASSERT_UNTIL(test, atomic_read(&sub->frees));
+	KUNIT_EXPECT_EQ(test, ends(sub), 1);
+	KUNIT_EXPECT_EQ(test, sub->last_end.end, ULONG_MAX);
+	kt_end(range);
+	end_all(many);
+	KUNIT_EXPECT_EQ(test, ends(sub), 1);
+	KUNIT_EXPECT_EQ(test, ends(other), many->nr + 1);
+	expect_quiet(test, other);
+}
+
 /* The same while the start of a counted range still runs. */
 static void p09_leave_while_counted_start_runs(struct kunit *test)
 {
@@ -2976,6 +3002,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p09_join_waits_for_counted_ends),
 	KUNIT_CASE(p14_reader_waits_for_counted),
 	KUNIT_CASE_PARAM(p09_leave_with_counted, way_gen_params),
+	KUNIT_CASE_PARAM(p09_leave_with_counted_only, way_gen_params),
 	KUNIT_CASE_PARAM(p09_leave_while_counted_start_runs, way_gen_params),
 	KUNIT_CASE(p09_failed_counted_start_gets_its_end),
 	KUNIT_CASE(p09_counted_at_exit),

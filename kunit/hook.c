@@ -205,6 +205,24 @@ void mmun_kunit_flush_worker(struct mmun_subscriptions *subs)
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_flush_worker);
 
+struct mmun_subscriptions *mmun_kunit_hold(struct mm_struct *mm)
+{
+	return mmun_subscriptions_find(mm);
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_hold);
+
+bool mmun_kunit_let_in(struct mmun_subscriptions *subs)
+{
+	bool in;
+
+	mmun_lock(subs);
+	in = mmun_subscriptions_add_user(subs);
+	mmun_unlock(subs);
+	mmun_subscriptions_put(subs);
+	return in;
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_let_in);
+
 atomic_t mmun_kunit_said;
 
 unsigned int mmun_kunit_warnings(void)

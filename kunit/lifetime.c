@@ -2813,6 +2813,21 @@ static void p07_subscribed_while_detaching(struct kunit *test)
 	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
 }
 
+/* Who finds the bridge before it goes, and comes to subscribe after it, is not let in. */
+static void p07_not_let_in_while_detaching(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct mmun_subscriptions *subs = mmun_kunit_hold(mm);
+
+	KUNIT_ASSERT_NOT_NULL(test, subs);
+	KUNIT_EXPECT_FALSE(test, look(subs).detaching);
+	kt_unregister(sub);
+	KUNIT_EXPECT_TRUE(test, kt_until(look(subs).detaching));
+	KUNIT_EXPECT_FALSE(test, mmun_kunit_let_in(subs));
+	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+}
+
 /*
  * After the exit everything is detached, though subscribers have not left yet.
  */
@@ -3403,6 +3418,7 @@ static struct kunit_case cases[] = {
 			 kind_gen_params),
 	KUNIT_CASE(p07_stays_while_one_is_left),
 	KUNIT_CASE(p07_subscribed_while_detaching),
+	KUNIT_CASE(p07_not_let_in_while_detaching),
 	KUNIT_CASE(p07_detached_after_exit),
 	KUNIT_CASE(p07_marked_and_sound),
 	KUNIT_CASE_PARAM(p08_leave_after_exit, order_gen_params),

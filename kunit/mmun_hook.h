@@ -64,6 +64,10 @@ const void *mmun_kunit_invalidating(struct mmun_subscriptions *subs);
 void mmun_kunit_set_seq(struct mmun_subscriptions *subs, unsigned long seq);
 /* The worker that settles orphans has had a turn, if there was one to have. */
 void mmun_kunit_flush_worker(struct mmun_subscriptions *subs);
+/* One who subscribes finds the state of @mm, or NULL ... */
+struct mmun_subscriptions *mmun_kunit_hold(struct mm_struct *mm);
+/* ... and is let in, or has to begin again; it holds nothing any more. */
+bool mmun_kunit_let_in(struct mmun_subscriptions *subs);
 /* How often drivers were warned since the last call; what is said once is said anew. */
 unsigned int mmun_kunit_warnings(void);
 /* No get has memory to count its users in. */
