@@ -3,21 +3,25 @@
 # shellcheck disable=SC2013
 #
 # mmunctl bench of the groups in MMUN_BENCH. What a process with nothing attached
-# costs is measured first, while no module of ours is loaded. The host takes the JSON
-# from what is printed, and makes one table of several guests' parts.
+# costs is measured first, while no module of ours is loaded and while they are. The
+# host takes the JSON from what is printed, and makes one table of several guests' parts.
 
 set -u
 cd /modules || exit 1
 case ,${MMUN_BENCH:=nothing}, in
 *,nothing,*)
-	for m in $(tr ' ' '\n' <order | sed '1!G;h;$!d'); do
-		rmmod "$m" || exit 1
+	# By turns: what a fork costs also depends on what the machine has been through.
+	for _ in 1 2 3 4 5; do
+		for m in $(tr ' ' '\n' <order | sed '1!G;h;$!d'); do
+			rmmod "$m" || exit 1
+		done
+		mmunctl bench --write-baseline /tmp/without || exit 1
+		for m in $(cat order); do
+			insmod "$m.ko" || exit 1
+		done
+		mmunctl bench --write-baseline /tmp/with || exit 1
 	done
-	mmunctl bench --write-baseline /tmp/baseline || exit 1
-	for m in $(cat order); do
-		insmod "$m.ko" || exit 1
-	done
-	set -- --baseline /tmp/baseline
+	set -- --baseline /tmp/without --loaded /tmp/with
 	;;
 esac
 # shellcheck disable=SC2086 # options

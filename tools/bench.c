@@ -944,10 +944,18 @@ static void bench_fork(void)
 
 /* --- nothing attached --- */
 
+#define NOTHING_MAX	16	/* times that a machine is measured */
+
+/* The same figure, again and again. */
+struct figures {
+	double value[NOTHING_MAX];
+	unsigned int nr;
+};
+
 struct nothing {
 	const char *id;
 	struct job job;
-	double before;
+	struct figures before, after;
 };
 
 static struct nothing nothing[] = {
@@ -955,6 +963,14 @@ static struct nothing nothing[] = {
 	{ "nothing.fork", { .fn = job_fork, .rounds = 16 } },
 	{ "nothing.exit", { .fn = job_exit, .rounds = 16 } },
 };
+
+static bool add_figure(struct figures *figures, double value)
+{
+	if (!value || figures->nr == NOTHING_MAX)
+		return false;
+	figures->value[figures->nr++] = value;
+	return true;
+}
 
 static double measure_nothing(struct nothing *what)
 {
@@ -968,9 +984,10 @@ static double measure_nothing(struct nothing *what)
 	return median(both, 2);
 }
 
+/* Another measurement for the file, which is made if it is not there. */
 static int write_baseline(const char *path)
 {
-	FILE *f = fopen(path, "w");
+	FILE *f = fopen(path, "a");
 	unsigned int i;
 
 	if (!f)
@@ -981,23 +998,29 @@ static int write_baseline(const char *path)
 	return fclose(f) ? -errno : 0;
 }
 
-static int read_baseline(const char *path)
+static bool read_baseline(const char *path, bool after)
 {
 	FILE *f = fopen(path, "r");
-	unsigned int i, n = 0;
+	struct figures *figures;
+	bool good = f;
+	unsigned int i;
 	char id[64];
 	double value;
 
-	if (!f)
-		return -errno;
-	while (fscanf(f, "%63s %lf", id, &value) == 2)
+	while (good && fscanf(f, "%63s %lf", id, &value) == 2)
 		for (i = 0; i < ARRAY_SIZE(nothing); i++)
-			if (!strcmp(id, nothing[i].id)) {
-				nothing[i].before = value;
-				n++;
-			}
-	fclose(f);
-	return n == ARRAY_SIZE(nothing) ? 0 : -EINVAL;
+			if (!strcmp(id, nothing[i].id))
+				good = add_figure(after ? &nothing[i].after :
+						  &nothing[i].before, value);
+	for (i = 0; good && i < ARRAY_SIZE(nothing); i++) {
+		figures = after ? &nothing[i].after : &nothing[i].before;
+		good = figures->nr;
+	}
+	if (f)
+		fclose(f);
+	if (!good)
+		fprintf(stderr, "bench: %s is not what --write-baseline makes\n", path);
+	return good;
 }
 
 /*
@@ -1005,29 +1028,43 @@ static int read_baseline(const char *path)
  * attached, since the rest of the machine is as it was then. Without one: before
  * anything was attached, and after it.
  */
-static void bench_nothing_before(void)
+static void bench_nothing(bool after)
 {
+	struct figures *figures;
 	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(nothing); i++)
-		if (wants_line(nothing[i].id))
-			nothing[i].before = measure_nothing(&nothing[i]);
-}
-
-static void bench_nothing_after(void)
-{
-	unsigned int i;
-	double after;
 
 	for (i = 0; i < ARRAY_SIZE(nothing); i++) {
-		if (!wants_line(nothing[i].id))
+		figures = after ? &nothing[i].after : &nothing[i].before;
+		if (wants_line(nothing[i].id) && !figures->nr)
+			add_figure(figures, measure_nothing(&nothing[i]));
+	}
+}
+
+/* What differs by less is not measurable: as much as the same figure does by itself. */
+static double nothing_limit(struct figures *figures)
+{
+	unsigned int n = figures->nr;
+	double differs = spread;
+
+	/* They are sorted. */
+	if (n > 1)
+		differs = (figures->value[n - 1] - figures->value[0]) / figures->value[0];
+	return 1 + (differs > 0.01 ? differs : 0.01);
+}
+
+static void print_nothing(void)
+{
+	struct figures *before, *after;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(nothing); i++) {
+		before = &nothing[i].before;
+		after = &nothing[i].after;
+		if (!wants_line(nothing[i].id) || !before->nr || !after->nr)
 			continue;
-		after = measure_nothing(&nothing[i]);
-		if (!after || !nothing[i].before)
-			continue;
-		table_set(nothing[i].id, nothing[i].before, after);
-		/* What differs by less is not measurable. */
-		table_set_limit(nothing[i].id, 1 + (spread > 0.01 ? spread : 0.01));
+		table_set(nothing[i].id, median(before->value, before->nr),
+			  median(after->value, after->nr));
+		table_set_limit(nothing[i].id, nothing_limit(before));
 	}
 }
 
@@ -1374,24 +1411,22 @@ static int run_groups(void)
 {
 	unsigned int i;
 
-	if (options->baseline && read_baseline(options->baseline)) {
-		fprintf(stderr, "bench: %s is not what --write-baseline makes\n",
-			options->baseline);
+	if (options->baseline && !read_baseline(options->baseline, false))
 		return CODE_NOT_BEGUN;
-	}
+	if (options->loaded && !read_baseline(options->loaded, true))
+		return CODE_NOT_BEGUN;
 	if (!can_begin())
 		return CODE_NOT_BEGUN;
 	if (options->line)
 		MMUN_BENCH_MARK(LINE);
-	if (wants("nothing") && !options->baseline)
-		bench_nothing_before();
-	else if (wants("nothing"))
-		bench_nothing_after();
+	if (wants("nothing"))
+		bench_nothing(options->baseline);
 	for (i = 0; i < ARRAY_SIZE(groups); i++)
 		if (wants(groups[i].group) && groups[i].bench)
 			groups[i].bench();
-	if (wants("nothing") && !options->baseline)
-		bench_nothing_after();
+	if (wants("nothing"))
+		bench_nothing(true);
+	print_nothing();
 	return CODE_OK;
 }
 

@@ -26,6 +26,7 @@ struct bench_options {
 	const char *line;	/* the only one; NULL: all */
 	const char *json;	/* NULL: none; "-": stdout */
 	const char *baseline;	/* a file made by --write-baseline; NULL: none */
+	const char *loaded;	/* the same, made when mmun was loaded */
 	const char *write_baseline;
 	const char *const *from; /* NULL, or what earlier runs wrote */
 	unsigned int rounds;

@@ -88,7 +88,7 @@ static const char help_demo[] =
 
 static const char help_bench[] =
 "mmunctl bench [--only GROUP,... | --line ID] [--rounds N] [--quick] [--strict]\n"
-"              [--json FILE|-] [--baseline FILE]\n"
+"              [--json FILE|-] [--baseline FILE] [--loaded FILE]\n"
 "mmunctl bench --write-baseline FILE\n"
 "mmunctl bench --from FILE [--from FILE]... [--json FILE|-]\n"
 "\n"
@@ -103,10 +103,10 @@ static const char help_bench[] =
 "  --quick                small sizes and few rounds, to see that it works\n"
 "  --strict               exit code 1 if a target is not met\n"
 "  --json FILE            write the figures there too; '-': and print no table\n"
-"  --write-baseline FILE  what system calls cost, for --baseline: before mmun is\n"
-"                         loaded; needs no device\n"
-"  --baseline FILE        'nothing attached' is compared with that, and not with the\n"
-"                         same before anything was attached\n"
+"  --write-baseline FILE  add to FILE what system calls cost; needs no device\n"
+"  --baseline FILE        'nothing attached' is compared with that, made while mmun was\n"
+"                         not loaded, and not with the same before anything was attached\n"
+"  --loaded FILE          'nothing attached' is that, made while mmun was loaded\n"
 "  --from FILE            measure nothing: print what --json wrote; with --quick,\n"
 "                         without the lines that are not there\n"
 "\n"
@@ -340,6 +340,7 @@ static int run_bench(char **argv)
 					     value);
 		} else if (value_of("--json", &argv, &opt.json) ||
 			   value_of("--baseline", &argv, &opt.baseline) ||
+			   value_of("--loaded", &argv, &opt.loaded) ||
 			   value_of("--write-baseline", &argv, &opt.write_baseline)) {
 			continue;
 		} else if (value_of("--from", &argv, &value)) {
@@ -355,7 +356,7 @@ static int run_bench(char **argv)
 	}
 	if (opt.line && (opt.only || opt.write_baseline))
 		return usage("bench", "--line measures nothing else", NULL);
-	if (opt.from && (opt.only || opt.line || opt.baseline || opt.write_baseline))
+	if (opt.from && (opt.only || opt.line || opt.baseline || opt.loaded || opt.write_baseline))
 		return usage("bench", "--from measures nothing", NULL);
 	return cmd_bench(&opt);
 }
