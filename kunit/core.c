@@ -2390,6 +2390,32 @@ static void p08_range_settles_during_exit(struct kunit *test)
 	remove_now(test, interval);
 }
 
+/* Unregister waits for the end of a range whose key is used again. */
+static void p03_unregister_waits_for_a_settled_end(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *other = sub_of_range(test, mm);
+	struct kt_sub *sub = sub_of_range(test, mm);
+	struct leaver *leaver = new(test, sizeof(*leaver));
+	struct kt_range *range = start(test, mm, FROM, TO);
+	struct kt_task *task;
+
+	kt_gate_close(&sub->end);
+	task = kt_run(test, start_task, range);
+	kt_gate_wait(test, &sub->end);
+	leaver->sub = sub;
+	leaver->way = BY_UNREGISTER;
+	leaver->task = kt_run(test, leave_task, leaver);
+	kt_assert_waits(test, other->mn.subs, leaver->task, 1);
+	kt_gate_open(&sub->end);
+	kt_join(test, leaver->task);
+	KUNIT_EXPECT_EQ(test, kt_join(test, task), 0);
+	KUNIT_EXPECT_EQ(test, ends(sub), starts(sub));
+	kt_end(range);
+	KUNIT_EXPECT_EQ(test, ends(other), 2);
+	expect_quiet(test, other);
+}
+
 /* At the mm's exit an orphan's end comes, once, and nothing waits for it. */
 static void p10_orphan_at_exit(struct kunit *test)
 {
@@ -3026,6 +3052,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p10_orphans_key_used_again),
 	KUNIT_CASE(p10_orphans_end_keeps_its_range),
 	KUNIT_CASE(p08_range_settles_during_exit),
+	KUNIT_CASE(p03_unregister_waits_for_a_settled_end),
 	KUNIT_CASE(p10_orphan_at_exit),
 	KUNIT_CASE(p10_join_locked_passes_an_orphan),
 	KUNIT_CASE_PARAM(p11_checked_for_sleeping, blockable_gen_params),
