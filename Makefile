@@ -64,7 +64,7 @@ tools/mmunctl: $(wildcard tools/*.[ch] include/uapi/linux/*.h)
 
 # Whether the kernel will take the modules is asked before anything is installed. With
 # DESTDIR this is a package's staging: depmod is for its installation, and so is the
-# question. What fails half way is taken back.
+# question. What fails half way leaves nothing, of an earlier installation either.
 install: modules tools
 	$(if $(DESTDIR),,@scripts/may-load $(kdir-release) "$(SIGN_KEY)" "$(SIGN_CERT)")
 	+@$(MAKE) --no-print-directory install-files || { \

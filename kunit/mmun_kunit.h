@@ -47,6 +47,15 @@ do {									\
 			      "never became true: " #condition);	\
 } while (0)
 
+/* At the end of a case: kunit_skip() would take back that something has failed. */
+#define kt_skip_if_good(test, reason)					\
+do {									\
+	struct kunit *kt_test = (test);					\
+									\
+	if (kt_test->status != KUNIT_FAILURE)				\
+		kunit_skip(kt_test, reason);				\
+} while (0)
+
 /* Once, by who loads the module: its address space is one to test with. */
 int kt_note_loader(void);
 /* For struct kunit_suite. */

@@ -474,6 +474,7 @@ TEST(mmunctl_bench)
 	EXPECT_EQ(2 << 8, system("mmunctl bench --rounds 0 2>/dev/null"));
 	EXPECT_EQ(2 << 8, system("mmunctl bench --from /nowhere 2>/dev/null"));
 	EXPECT_EQ(2 << 8, system("mmunctl bench --baseline /dev/null 2>/dev/null"));
+	EXPECT_EQ(2 << 8, system("mmunctl bench --loaded /dev/null 2>/dev/null"));
 }
 
 TEST_HARNESS_MAIN

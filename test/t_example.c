@@ -177,7 +177,6 @@ TEST_F(example, what_is_gone_cannot_be_read)
 	EXPECT_EQ(seen(self->fd, 7), -EFAULT);
 }
 
-/* A read into the mirrored range itself: the copy may fault, and invalidate. */
 /* Memory that the kernel itself cannot reach is an error, and nothing worse. */
 TEST_F(example, secret_memory_cannot_be_read)
 {
@@ -196,6 +195,7 @@ TEST_F(example, secret_memory_cannot_be_read)
 	close(fd);
 }
 
+/* A read into the mirrored range itself: the copy may fault, and invalidate. */
 TEST_F(example, reads_into_its_own_range)
 {
 	ASSERT_EQ(madvise(self->area, PAGE, MADV_DONTNEED), 0);

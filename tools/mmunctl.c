@@ -354,6 +354,8 @@ static int run_bench(char **argv)
 				     "it takes no argument", *argv);
 		}
 	}
+	if (opt.loaded && !opt.baseline)
+		return usage("bench", "--loaded is compared with --baseline", NULL);
 	if (opt.line && (opt.only || opt.write_baseline))
 		return usage("bench", "--line measures nothing else", NULL);
 	if (opt.from && (opt.only || opt.line || opt.baseline || opt.loaded || opt.write_baseline))
