@@ -2888,7 +2888,10 @@ static void p07_marked_and_sound(struct kunit *test)
 
 /* u unregister, n unregister_no_release, p put, r remove */
 static const char * const orders[] = {
-	"unpr", "nurp", "pnru", "rpun", "prnu", "rnup", "upnr", "nrpu",
+	"unpr", "unrp", "upnr", "uprn", "urnp", "urpn",
+	"nupr", "nurp", "npur", "npru", "nrup", "nrpu",
+	"punr", "purn", "pnur", "pnru", "prun", "prnu",
+	"runp", "rupn", "rnup", "rnpu", "rpun", "rpnu",
 };
 
 static void order_name(const char * const *order, char *name)
@@ -2899,8 +2902,8 @@ static void order_name(const char * const *order, char *name)
 KUNIT_ARRAY_PARAM(order, orders, order_name);
 
 /*
- * After the exit subscribers leave in any order and from any task, and
- * everything is given back.
+ * After the exit subscribers leave in each order, from any task, and everything
+ * is given back.
  */
 static void p08_leave_after_exit(struct kunit *test)
 {
