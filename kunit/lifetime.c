@@ -3140,6 +3140,104 @@ static void p08_register_on_a_dying_mm(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&interval->releases), 1);
 }
 
+/* A range without a slot is in flight, and no other. */
+static void count_a_range(struct kunit *test, struct scene *s)
+{
+	unsigned int slots = look(s->subs).slots, i;
+	struct kt_range *range[BITS_PER_LONG];
+
+	for (i = 0; i < slots; i++) {
+		range[i] = a_range(test, s->mm);
+		KUNIT_ASSERT_EQ(test, kt_start(range[i]), 0);
+	}
+	KUNIT_ASSERT_EQ(test, kt_start(a_range(test, s->mm)), 0);
+	for (i = 0; i < slots; i++)
+		kt_end(range[i]);
+	KUNIT_ASSERT_EQ(test, look(s->subs).overflow, 1U);
+}
+
+/*
+ * The exit comes while a register waits for a range without a slot, and all others
+ * have left: everything is given back.
+ */
+static void p08_exit_while_the_only_one_waits_to_join(struct kunit *test)
+{
+	struct kt_task *joiner;
+	struct joiner *reg;
+	struct scene s;
+
+	stage(test, &s);
+	reg = new_joiner(test, s.mm, NULL);
+	reg->sub = kt_sub(test, &kt_range_ops);
+	kt_mm_kill(test, s.mm);
+	count_a_range(test, &s);
+	joiner = kt_run(test, do_register, reg);
+	kt_assert_waits(test, s.subs, joiner, 1);
+	kt_unregister(s.keeper);
+	kt_mm_exit(test, s.mm);
+	KUNIT_EXPECT_EQ(test, kt_join(test, joiner), -ESRCH);
+	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+	assert_mm_count(test, s.mm, FRESH_COUNT - 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&reg->sub->releases), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.keeper->releases), 1);
+}
+
+/* Of those who wake up on its processor this one is the first. */
+static int do_register_first(void *arg)
+{
+	int ret = stay_on_first_cpu();
+
+	if (ret)
+		return ret;
+	sched_set_fifo(current);
+	return do_register(arg);
+}
+
+static int do_exit_mm_there(void *arg)
+{
+	int ret = stay_on_first_cpu();
+
+	return ret ? ret : do_exit_mm(arg);
+}
+
+/*
+ * The exit itself wakes who waits for a range without a slot: what happened before it
+ * gave that range up has woken him, and he looked, and sleeps again.
+ */
+static void p08_exit_wakes_who_waits_to_join(struct kunit *test)
+{
+	struct kt_task *joiner, *leaver, *exit;
+	struct joiner *reg;
+	struct scene s;
+
+	kt_pin(test);
+	stage(test, &s);
+	s.sub = kt_register(test, s.mm, &kt_range_ops);
+	reg = new_joiner(test, s.mm, NULL);
+	reg->sub = kt_sub(test, &kt_range_ops);
+	kt_mm_kill(test, s.mm);
+	/* The end of one with a slot would wake him as well. */
+	count_a_range(test, &s);
+	joiner = kt_run(test, do_register_first, reg);
+	kt_assert_waits(test, s.subs, joiner, 1);
+
+	/* The exit waits for this release, when its own walk is over. */
+	kt_gate_close(&s.sub->release);
+	leaver = kt_run(test, do_unregister_there, s.sub);
+	kt_gate_wait(test, &s.sub->release);
+	exit = kt_run(test, do_exit_mm_there, s.mm);
+	kt_assert_waits(test, s.subs, exit, 2);
+	kt_assert_waits(test, s.subs, joiner, 2);
+	kt_gate_open(&s.sub->release);
+
+	KUNIT_EXPECT_EQ(test, kt_join(test, joiner), -ESRCH);
+	KUNIT_EXPECT_EQ(test, kt_join(test, leaver), 0);
+	KUNIT_EXPECT_EQ(test, kt_join(test, exit), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&reg->sub->releases), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.sub->releases), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s.keeper->releases), 1);
+}
+
 /*
  * A range still in flight at the exit does not keep anybody: its end goes
  * nowhere, and all leave.
@@ -3430,6 +3528,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p08_exit_while_an_unregister_waits),
 	KUNIT_CASE(p08_exit_while_others_join),
 	KUNIT_CASE(p08_exit_while_others_wait_to_join),
+	KUNIT_CASE(p08_exit_while_the_only_one_waits_to_join),
+	KUNIT_CASE(p08_exit_wakes_who_waits_to_join),
 	KUNIT_CASE(p08_register_on_a_dying_mm),
 	KUNIT_CASE(p08_range_in_flight_at_exit),
 	KUNIT_CASE_PARAM(x_every_allocation_fails_once, sweep_gen_params),
