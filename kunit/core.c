@@ -431,7 +431,6 @@ static void leave(struct kt_sub *sub, enum way way)
 struct leaver {
 	struct kt_sub *sub;
 	enum way way;
-	struct kt_task *task;
 };
 
 static int leave_task(void *arg)
@@ -442,14 +441,13 @@ static int leave_task(void *arg)
 	return 0;
 }
 
-static struct leaver *leave_beside(struct kunit *test, struct kt_sub *sub)
+static struct kt_task *leave_beside(struct kunit *test, struct kt_sub *sub, enum way way)
 {
 	struct leaver *leaver = new(test, sizeof(*leaver));
 
 	leaver->sub = sub;
-	leaver->way = way_of(test);
-	leaver->task = kt_run(test, leave_task, leaver);
-	return leaver;
+	leaver->way = way;
+	return kt_run(test, leave_task, leaver);
 }
 
 /* --- 9: pairs --- */
@@ -1087,10 +1085,10 @@ static void p09_owed_end_keeps_its_range(struct kunit *test)
 	struct kt_sub *sub = join_for(test, mm);
 	struct kt_range *a = start(test, mm, FROM, FROM + 1), *c, *d;
 	struct kt_range *b = start(test, mm, FROM, FROM + 2);
-	struct leaver *leaver;
+	struct kt_task *leaver;
 
 	kt_gate_close(&sub->end);
-	leaver = leave_beside(test, sub);
+	leaver = leave_beside(test, sub, way_of(test));
 	kt_gate_wait(test, &sub->end);
 	kt_end(a);
 	kt_end(b);
@@ -1099,7 +1097,7 @@ static void p09_owed_end_keeps_its_range(struct kunit *test)
 	d = start(test, mm, TO, TO + 2);
 	KUNIT_EXPECT_EQ(test, look(other).busy, 4U);
 	kt_gate_open(&sub->end);
-	kt_join(test, leaver->task);
+	kt_join(test, leaver);
 	if (way_of(test) == BY_PUT)
 		KT_ASSERT_UNTIL(test, atomic_read(&sub->frees));
 	KUNIT_EXPECT_EQ(test, times(sub, END, a), 1);
@@ -1124,26 +1122,24 @@ static void p09_owed_ends_of_two_keep_their_range(struct kunit *test)
 	struct kt_sub *other = sub_of_range(test, mm);
 	struct kt_sub *sub[2] = { sub_of_range(test, mm), sub_of_range(test, mm) };
 	struct kt_range *a = start(test, mm, FROM, FROM + 1), *b;
-	struct leaver *leaver = new(test, 2 * sizeof(*leaver));
+	struct kt_task *leaver[2];
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		leaver[i].sub = sub[i];
-		leaver[i].way = BY_NO_RELEASE;
 		kt_gate_close(&sub[i]->end);
-		leaver[i].task = kt_run(test, leave_task, &leaver[i]);
+		leaver[i] = leave_beside(test, sub[i], BY_NO_RELEASE);
 		kt_gate_wait(test, &sub[i]->end);
 	}
 	kt_end(a);
 	KUNIT_EXPECT_EQ(test, look(other).active, 0U);
 	KUNIT_EXPECT_EQ(test, look(other).busy, 1U);
 	kt_gate_open(&sub[0]->end);
-	kt_join(test, leaver[0].task);
+	kt_join(test, leaver[0]);
 	KUNIT_EXPECT_EQ(test, look(other).busy, 1U);
 	b = start(test, mm, TO, TO + 1);
 	KUNIT_EXPECT_EQ(test, look(other).busy, 2U);
 	kt_gate_open(&sub[1]->end);
-	kt_join(test, leaver[1].task);
+	kt_join(test, leaver[1]);
 	for (i = 0; i < 2; i++) {
 		KUNIT_EXPECT_EQ(test, times(sub[i], END, a), 1);
 		KUNIT_EXPECT_EQ(test, ends(sub[i]), 1);
@@ -1163,22 +1159,22 @@ static void p09_leave_while_own_start_runs(struct kunit *test)
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_sub *other = sub_of_range(test, mm);
 	struct kt_sub *sub = join_for(test, mm);
-	struct leaver *leaver;
+	struct kt_task *leaver;
 	struct kt_range *range;
 	struct kt_task *task;
 
 	range = start_at_gate(test, mm, &sub->start, &task);
-	leaver = leave_beside(test, sub);
+	leaver = leave_beside(test, sub, way_of(test));
 	if (way_of(test) == BY_UNREGISTER)
 		KT_ASSERT_UNTIL(test, waiters(other) == 1);
 	else
-		kt_join(test, leaver->task);
+		kt_join(test, leaver);
 	KUNIT_EXPECT_EQ(test, ends(sub), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 0);
 
 	kt_gate_open(&sub->start);
 	KUNIT_EXPECT_EQ(test, kt_join(test, task), 0);
-	kt_join(test, leaver->task);
+	kt_join(test, leaver);
 	if (way_of(test) == BY_PUT)
 		KT_ASSERT_UNTIL(test, atomic_read(&sub->frees));
 	KUNIT_EXPECT_EQ(test, times(sub, END, range), 1);
@@ -1196,20 +1192,20 @@ static void p09_leave_while_own_start_fails(struct kunit *test)
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_sub *other = sub_of_range(test, mm);
 	struct kt_sub *sub = join_for(test, mm);
-	struct leaver *leaver;
+	struct kt_task *leaver;
 	struct kt_range *range;
 	struct kt_task *task;
 
 	sub->fail = -EINVAL;
 	range = start_at_gate(test, mm, &sub->start, &task);
-	leaver = leave_beside(test, sub);
+	leaver = leave_beside(test, sub, way_of(test));
 	if (way_of(test) == BY_UNREGISTER)
 		KT_ASSERT_UNTIL(test, waiters(other) == 1);
 	else
-		kt_join(test, leaver->task);
+		kt_join(test, leaver);
 	kt_gate_open(&sub->start);
 	KUNIT_EXPECT_EQ(test, kt_join(test, task), 0);
-	kt_join(test, leaver->task);
+	kt_join(test, leaver);
 	kt_end(range);
 	if (way_of(test) == BY_PUT)
 		KT_ASSERT_UNTIL(test, atomic_read(&sub->frees));
@@ -1225,24 +1221,24 @@ static void p09_leave_while_own_end_runs(struct kunit *test)
 	struct kt_sub *other = sub_of_range(test, mm);
 	struct kt_sub *sub = join_for(test, mm);
 	struct kt_range *range = start(test, mm, FROM, TO);
-	struct leaver *leaver;
+	struct kt_task *leaver;
 	struct kt_task *task;
 
 	kt_gate_close(&sub->end);
 	task = kt_run(test, end_task, range);
 	kt_gate_wait(test, &sub->end);
-	leaver = leave_beside(test, sub);
+	leaver = leave_beside(test, sub, way_of(test));
 	if (way_of(test) == BY_UNREGISTER) {
 		KT_ASSERT_UNTIL(test, waiters(other) == 1);
-		KUNIT_EXPECT_TRUE(test, kt_running(leaver->task));
+		KUNIT_EXPECT_TRUE(test, kt_running(leaver));
 	} else {
-		kt_join(test, leaver->task);
+		kt_join(test, leaver);
 	}
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 0);
 	KUNIT_EXPECT_EQ(test, ends(sub), 0);
 	kt_gate_open(&sub->end);
 	kt_join(test, task);
-	kt_join(test, leaver->task);
+	kt_join(test, leaver);
 	if (way_of(test) == BY_PUT)
 		KT_ASSERT_UNTIL(test, atomic_read(&sub->frees));
 	KUNIT_EXPECT_EQ(test, ends(sub), 1);
@@ -1260,22 +1256,22 @@ static void p09_leave_before_own_end_comes(struct kunit *test)
 	struct kt_sub *sub = join_for(test, mm);
 	struct kt_sub *first = sub_of_range(test, mm);
 	struct kt_range *range = start(test, mm, FROM, TO);
-	struct leaver *leaver;
+	struct kt_task *leaver;
 	struct kt_task *task;
 
 	kt_gate_close(&first->end);
 	task = kt_run(test, end_task, range);
 	kt_gate_wait(test, &first->end);
-	leaver = leave_beside(test, sub);
+	leaver = leave_beside(test, sub, way_of(test));
 	if (way_of(test) == BY_UNREGISTER)
 		KT_ASSERT_UNTIL(test, waiters(first) == 1);
 	else
-		kt_join(test, leaver->task);
+		kt_join(test, leaver);
 	if (way_of(test) != BY_PUT)
 		KUNIT_EXPECT_EQ(test, ends(sub), 1);
 	kt_gate_open(&first->end);
 	kt_join(test, task);
-	kt_join(test, leaver->task);
+	kt_join(test, leaver);
 	if (way_of(test) == BY_PUT)
 		KT_ASSERT_UNTIL(test, atomic_read(&sub->frees));
 	KUNIT_EXPECT_EQ(test, times(sub, END, range), 1);
@@ -1325,19 +1321,19 @@ static void p09_leave_before_own_start_comes(struct kunit *test)
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_sub *sub = join_for(test, mm);
 	struct kt_sub *first = sub_of_range(test, mm);
-	struct leaver *leaver;
+	struct kt_task *leaver;
 	struct kt_range *range;
 	struct kt_task *task;
 
 	range = start_at_gate(test, mm, &first->start, &task);
-	leaver = leave_beside(test, sub);
+	leaver = leave_beside(test, sub, way_of(test));
 	if (way_of(test) == BY_UNREGISTER)
 		KT_ASSERT_UNTIL(test, waiters(first) == 1);
 	else
-		kt_join(test, leaver->task);
+		kt_join(test, leaver);
 	kt_gate_open(&first->start);
 	KUNIT_EXPECT_EQ(test, kt_join(test, task), 0);
-	kt_join(test, leaver->task);
+	kt_join(test, leaver);
 	kt_end(range);
 	if (way_of(test) == BY_PUT)
 		KT_ASSERT_UNTIL(test, atomic_read(&sub->frees));
@@ -1685,23 +1681,23 @@ static void p09_leave_while_counted_start_runs(struct kunit *test)
 	struct kt_sub *other = sub_of_range(test, mm);
 	struct kt_sub *sub = join_for(test, mm);
 	struct many *many = fill(test, mm, other, 0);
-	struct leaver *leaver;
+	struct kt_task *leaver;
 	struct kt_range *range;
 	struct kt_task *task;
 	int slots = many->slots;
 
 	range = start_at_gate(test, mm, &sub->start, &task);
 	KUNIT_EXPECT_EQ(test, look(other).overflow, 1U);
-	leaver = leave_beside(test, sub);
+	leaver = leave_beside(test, sub, way_of(test));
 	if (way_of(test) == BY_UNREGISTER)
 		KT_ASSERT_UNTIL(test, waiters(other) == 1);
 	else
-		kt_join(test, leaver->task);
+		kt_join(test, leaver);
 	if (way_of(test) != BY_PUT)
 		KUNIT_EXPECT_EQ(test, ends(sub), slots);
 	kt_gate_open(&sub->start);
 	KUNIT_EXPECT_EQ(test, kt_join(test, task), 0);
-	kt_join(test, leaver->task);
+	kt_join(test, leaver);
 	if (way_of(test) == BY_PUT)
 		KT_ASSERT_UNTIL(test, atomic_read(&sub->frees));
 	KUNIT_EXPECT_EQ(test, ends(sub), slots + 1);
@@ -1812,21 +1808,19 @@ static void p09_heard_until_released(struct kunit *test)
 	struct kt_sub *last = sub_of_range(test, mm);
 	struct kt_sub *sub = sub_of_range(test, mm);
 	struct kt_sub *first = sub_of_range(test, mm);
-	struct leaver *leaver = new(test, sizeof(*leaver));
+	struct kt_task *leaver;
 	struct kt_range *range;
 
 	/* The middle one stands in an unregister's release. */
 	kt_gate_close(&sub->release);
-	leaver->sub = sub;
-	leaver->way = BY_UNREGISTER;
-	leaver->task = kt_run(test, leave_task, leaver);
+	leaver = leave_beside(test, sub, BY_UNREGISTER);
 	kt_gate_wait(test, &sub->release);
 	range = start(test, mm, FROM, TO);
 	KUNIT_EXPECT_EQ(test, starts(sub), 1);
 	KUNIT_EXPECT_EQ(test, starts(last), 1);
 	KUNIT_EXPECT_EQ(test, starts(first), 1);
 	kt_gate_open(&sub->release);
-	kt_join(test, leaver->task);
+	kt_join(test, leaver);
 	KUNIT_EXPECT_EQ(test, times(sub, END, range), 1);
 	KUNIT_EXPECT_LT(test, place(sub, RELEASE, NULL),
 			place(sub, END, range));
@@ -2396,19 +2390,17 @@ static void p03_unregister_waits_for_a_settled_end(struct kunit *test)
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_sub *other = sub_of_range(test, mm);
 	struct kt_sub *sub = sub_of_range(test, mm);
-	struct leaver *leaver = new(test, sizeof(*leaver));
+	struct kt_task *leaver;
 	struct kt_range *range = start(test, mm, FROM, TO);
 	struct kt_task *task;
 
 	kt_gate_close(&sub->end);
 	task = kt_run(test, start_task, range);
 	kt_gate_wait(test, &sub->end);
-	leaver->sub = sub;
-	leaver->way = BY_UNREGISTER;
-	leaver->task = kt_run(test, leave_task, leaver);
-	kt_assert_waits(test, other->mn.subs, leaver->task, 1);
+	leaver = leave_beside(test, sub, BY_UNREGISTER);
+	kt_assert_waits(test, other->mn.subs, leaver, 1);
 	kt_gate_open(&sub->end);
-	kt_join(test, leaver->task);
+	kt_join(test, leaver);
 	KUNIT_EXPECT_EQ(test, kt_join(test, task), 0);
 	KUNIT_EXPECT_EQ(test, ends(sub), starts(sub));
 	kt_end(range);
@@ -2925,7 +2917,7 @@ static void unregister_and_clear(struct kt_sub *sub)
 static void p08_release_and_another_unregister(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
-	struct leaver *leaver = new(test, sizeof(*leaver));
+	struct kt_task *leaver;
 	struct kt_sub *last = sub_of_range(test, mm);
 	struct kt_sub *after = sub_of_range(test, mm);
 	struct kt_sub *next = sub_of_range(test, mm);
@@ -2938,15 +2930,13 @@ static void p08_release_and_another_unregister(struct kunit *test)
 	kt_gate_close(&sub->release);
 	task = kt_run(test, exit_task, sub);
 	kt_gate_wait(test, &sub->release);
-	leaver->sub = next;
-	leaver->way = BY_UNREGISTER;
-	leaver->task = kt_run(test, leave_task, leaver);
+	leaver = leave_beside(test, next, BY_UNREGISTER);
 	/* It is unlinked, and waits for the exit's walk. */
 	KT_ASSERT_UNTIL(test, waiters(sub) == 1);
 	KUNIT_EXPECT_EQ(test, releases(next), 1);
 	kt_gate_open(&sub->release);
 	kt_join(test, task);
-	kt_join(test, leaver->task);
+	kt_join(test, leaver);
 	KUNIT_EXPECT_EQ(test, releases(sub), 1);
 	KUNIT_EXPECT_EQ(test, releases(next), 1);
 	KUNIT_EXPECT_EQ(test, releases(after), 1);

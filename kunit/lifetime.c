@@ -1808,15 +1808,22 @@ static int stay_on_first_cpu(void)
 				    cpumask_of(cpumask_first(cpu_online_mask)));
 }
 
-/* Nobody else runs on its processor from one callback to the next. */
-static int do_range_at_once(void *arg)
+/* There nobody else runs before it sleeps. */
+static int come_first(void)
 {
 	int ret = stay_on_first_cpu();
 
-	if (ret)
-		return ret;
-	sched_set_fifo(current);
-	return do_range(arg);
+	if (!ret)
+		sched_set_fifo(current);
+	return ret;
+}
+
+/* Nobody else runs on its processor from one callback to the next. */
+static int do_range_at_once(void *arg)
+{
+	int ret = come_first();
+
+	return ret ? ret : do_range(arg);
 }
 
 static int do_unregister_there(void *arg)
@@ -3182,15 +3189,12 @@ static void p08_exit_while_the_only_one_waits_to_join(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&s.keeper->releases), 1);
 }
 
-/* Of those who wake up on its processor this one is the first. */
+/* Woken together with others of its processor, it looks before they do. */
 static int do_register_first(void *arg)
 {
-	int ret = stay_on_first_cpu();
+	int ret = come_first();
 
-	if (ret)
-		return ret;
-	sched_set_fifo(current);
-	return do_register(arg);
+	return ret ? ret : do_register(arg);
 }
 
 static int do_exit_mm_there(void *arg)

@@ -225,7 +225,8 @@ static int parse_subscription(const char *command, const char *help,
 		} else if (value_of("--range", &argv, &value)) {
 			opt->interval = true;
 			if (!parse_range(value, &opt->start, &opt->end))
-				return usage(command, "--range wants two hexadecimal addresses A-B, A below B, not",
+				return usage(command,
+					     "--range wants hexadecimal A-B, A below B, not",
 					     value);
 		} else if (value_of("--for", &argv, &value)) {
 			limited = true;
@@ -328,7 +329,8 @@ static int run_bench(char **argv)
 			opt.strict = true;
 		} else if (value_of("--only", &argv, &opt.only)) {
 			if (!parse_groups(opt.only))
-				return usage("bench", "--only wants groups with commas between, not",
+				return usage("bench",
+					     "--only wants groups with commas between, not",
 					     opt.only);
 		} else if (value_of("--line", &argv, &opt.line)) {
 			if (!table_has(opt.line))
