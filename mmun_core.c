@@ -67,10 +67,15 @@
 #include <linux/percpu.h>
 #include <linux/rculist.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "mmun_core.h"
 #include "mmun_internal.h"
+
+static void withdraw(struct mmun_subscriptions *subs, struct mmun_notifier *mn);
 
 DEFINE_SRCU(mmun_srcu);
 unsigned long mmun_said;
@@ -78,8 +83,7 @@ unsigned long mmun_said;
 /* Odd: this processor is inside get_quickly(), which see. */
 static DEFINE_PER_CPU(unsigned int, getters);
 
-struct workqueue_struct *mmun_wq;
-/* Of its own: workers of the other may sleep as long as a range lasts. */
+/* Separate from the bridge's, whose workers may sleep until a range ends. */
 static struct workqueue_struct *free_wq;
 
 /* Notifiers that were put and that no walk sees any more. */
@@ -193,26 +197,34 @@ static bool take_heard(struct mmun_notifier *mn, unsigned int slot)
 	return test_and_clear_bit(slot, &mn->heard);
 }
 
-static void count_heard(struct mmun_subscriptions *subs,
-			struct mmun_notifier *mn)
+/* @mn accepted the start of a range without a slot: with @record, or only counted. */
+static void owe_unslotted(struct mmun_subscriptions *subs,
+			  struct mmun_notifier *mn, struct mmun_record *record)
 {
 	mmun_lock(subs);
-	WRITE_ONCE(mn->heard_overflow, mn->heard_overflow + 1);
+	if (record)
+		mmun_record_owe(record, mn);
+	else
+		WRITE_ONCE(mn->heard_overflow, mn->heard_overflow + 1);
 	mmun_unlock(subs);
 	smp_mb();	/* [B] */
 }
 
-static bool take_counted(struct mmun_subscriptions *subs,
-			 struct mmun_notifier *mn)
+static bool take_unslotted(struct mmun_subscriptions *subs,
+			   struct mmun_notifier *mn, struct mmun_record *record)
 {
-	bool heard;
+	bool owed;
 
 	mmun_lock(subs);
-	heard = mn->heard_overflow;
-	if (heard)
-		WRITE_ONCE(mn->heard_overflow, mn->heard_overflow - 1);
+	if (record) {
+		owed = mmun_record_take(record, mn);
+	} else {
+		owed = mn->heard_overflow;
+		if (owed)
+			WRITE_ONCE(mn->heard_overflow, mn->heard_overflow - 1);
+	}
 	mmun_unlock(subs);
-	return heard;
+	return owed;
 }
 
 static void call_end(struct mmun_notifier *mn,
@@ -230,16 +242,17 @@ static void call_end(struct mmun_notifier *mn,
 /* [C] @mn left while its start was running. */
 static noinline void take_back(struct mmun_subscriptions *subs,
 			       struct mmun_notifier *mn,
-			       const struct mmun_notifier_range *range, unsigned int slot)
+			       const struct mmun_notifier_range *range, unsigned int slot,
+			       struct mmun_record *record)
 {
-	bool heard = slot == MMUN_NO_SLOT ? take_counted(subs, mn) :
-					    take_heard(mn, slot);
+	bool owed = slot == MMUN_NO_SLOT ? take_unslotted(subs, mn, record) :
+					   take_heard(mn, slot);
 
 	/*
-	 * Whom its own start has put gets no end. That it was left by us is seen for
-	 * sure; and somebody else is not us, however old what we see is.
+	 * No end for a notifier put by its own start callback. Reading ->leaver
+	 * unlocked is safe: it equals current only if this task wrote it.
 	 */
-	if (heard && READ_ONCE(mn->leaver) != current)
+	if (owed && READ_ONCE(mn->leaver) != current)
 		call_end(mn, range);
 }
 
@@ -256,18 +269,19 @@ static noinline void warn_refusal(struct mmun_notifier *mn,
 }
 
 /*
- * What is the same for all of the list is a constant where this is called, so that
- * it does not cost each subscriber.
+ * @slot (MMUN_NO_SLOT or not) and @blockable are known at compile time at each caller,
+ * so their tests leave the loop. A range without a slot has a @record, or is only
+ * counted.
  *
- * Whoever is unlinked keeps its next pointer, and is not freed while we walk: in its
- * start it may be put, but not unregistered.
+ * A subscriber that is unlinked keeps its next pointer, and is not freed during the
+ * walk: in its start it may be put, but not unregistered.
  *
- * Returns whether somebody refused.
+ * Returns whether a subscriber refused.
  */
 static __always_inline bool
 tell_starts(struct mmun_subscriptions *subs,
-	    const struct mmun_notifier_range *range, unsigned int slot, bool counted,
-	    bool blockable)
+	    const struct mmun_notifier_range *range, unsigned int slot,
+	    struct mmun_record *record, bool unslotted, bool blockable)
 {
 	const struct mmun_notifier_ops *ops;
 	struct mmun_notifier *mn;
@@ -279,6 +293,10 @@ tell_starts(struct mmun_subscriptions *subs,
 		mn = hlist_entry(node, struct mmun_notifier, hlist);
 		if (READ_ONCE(mn->left))
 			continue;
+		/* It joined after this range, waits for it, and has no room in owed. */
+		if (unslotted && record &&
+		    (long)(mn->joined_seq - record->slot.seq) >= 0)
+			continue;
 		ops = mn->ops;
 		if (ops->invalidate_range_start) {
 			if (!blockable)
@@ -289,30 +307,30 @@ tell_starts(struct mmun_subscriptions *subs,
 			if (unlikely(ret)) {
 				warn_refusal(mn, range, ret);
 				refused = true;
-				if (!counted)
+				if (!unslotted || record)
 					continue;
 			}
 		}
 		if (!ops->invalidate_range_end)
 			continue;
-		if (counted) {
-			count_heard(subs, mn);
+		if (unslotted) {
+			owe_unslotted(subs, mn, record);
 		} else {
 			set_bit(slot, &mn->heard);	/* [B] */
 			smp_mb__after_atomic();
 		}
 		if (unlikely(READ_ONCE(mn->left)))
-			take_back(subs, mn, range, slot);
+			take_back(subs, mn, range, slot, record);
 	}
 	return refused;
 }
 
-/* Apart, as is what else is seldom here, so that it does not cost the rest. */
+/* noinline, as other rare paths here: keep its frame out of the common path. */
 static noinline int start_nonblockable(struct mmun_subscriptions *subs,
 				       const struct mmun_notifier_range *range,
 				       unsigned int slot)
 {
-	if (!tell_starts(subs, range, slot, false, false))
+	if (!tell_starts(subs, range, slot, NULL, false, false))
 		return 0;
 	mmun_list_end(subs, range, slot);
 	return -EAGAIN;
@@ -337,28 +355,29 @@ int mmun_list_start(struct mmun_subscriptions *subs,
 {
 	if (unlikely(!mmun_notifier_range_blockable(range)))
 		return start_nonblockable(subs, range, slot);
-	tell_starts(subs, range, slot, false, true);
+	tell_starts(subs, range, slot, NULL, false, true);
 	return 0;
 }
 
-/* mmun_list_start() of a range that has no slot. */
-void mmun_list_start_counted(struct mmun_subscriptions *subs,
-			     const struct mmun_notifier_range *range)
+/* mmun_list_start() of a range that has no slot; @record: NULL if it is only counted. */
+void mmun_list_start_unslotted(struct mmun_subscriptions *subs,
+			       const struct mmun_notifier_range *range,
+			       struct mmun_record *record)
 {
-	tell_starts(subs, range, MMUN_NO_SLOT, true, true);
+	tell_starts(subs, range, MMUN_NO_SLOT, record, true, true);
 }
 
 static __always_inline void
 tell_ends(struct mmun_subscriptions *subs,
-	  const struct mmun_notifier_range *range, unsigned int slot, bool counted,
-	  bool blockable)
+	  const struct mmun_notifier_range *range, unsigned int slot,
+	  struct mmun_record *record, bool unslotted, bool blockable)
 {
 	struct mmun_notifier *mn;
 	struct hlist_node *node;
 
 	for (node = first_of(subs); node; node = next_of(node)) {
 		mn = hlist_entry(node, struct mmun_notifier, hlist);
-		if (!(counted ? take_counted(subs, mn) : take_heard(mn, slot)))
+		if (!(unslotted ? take_unslotted(subs, mn, record) : take_heard(mn, slot)))
 			continue;
 		if (!blockable)
 			non_block_start();
@@ -372,7 +391,7 @@ static noinline void end_nonblockable(struct mmun_subscriptions *subs,
 				      const struct mmun_notifier_range *range,
 				      unsigned int slot)
 {
-	tell_ends(subs, range, slot, false, false);
+	tell_ends(subs, range, slot, NULL, false, false);
 }
 
 /**
@@ -389,14 +408,15 @@ void mmun_list_end(struct mmun_subscriptions *subs,
 	if (unlikely(!mmun_notifier_range_blockable(range)))
 		end_nonblockable(subs, range, slot);
 	else
-		tell_ends(subs, range, slot, false, true);
+		tell_ends(subs, range, slot, NULL, false, true);
 }
 
-/* mmun_list_end() of a range that has no slot. */
-void mmun_list_end_counted(struct mmun_subscriptions *subs,
-			   const struct mmun_notifier_range *range)
+/* mmun_list_end() of a range that has no slot; @record: NULL if it is only counted. */
+void mmun_list_end_unslotted(struct mmun_subscriptions *subs,
+			     const struct mmun_notifier_range *range,
+			     struct mmun_record *record)
 {
-	tell_ends(subs, range, MMUN_NO_SLOT, true, true);
+	tell_ends(subs, range, MMUN_NO_SLOT, record, true, true);
 }
 
 /*
@@ -413,11 +433,35 @@ static unsigned long stop_hearing(struct mmun_subscriptions *subs,
 	WRITE_ONCE(mn->left, true);	/* [D] */
 	smp_mb();			/* [E] */
 	owed = READ_ONCE(mn->heard);	/* [F] */
-	mmun_range_pin(subs, owed);
+	mmun_ranges_pin(&subs->ranges, owed);
 	return owed;
 }
 
-/* [G] Tell a subscriber that has left the ends that were due then. */
+/* Deliver one end that a record owes to @mn, which has left. False: there is none. */
+static bool tell_owed_by_record(struct mmun_subscriptions *subs,
+				struct mmun_notifier *mn)
+{
+	struct mmun_record *record;
+
+	mmun_lock(subs);
+	record = mmun_record_owing(&subs->ranges, mn);
+	if (record)
+		record->slot.pins++;
+	mmun_unlock(subs);
+	if (!record)
+		return false;
+
+	call_end(mn, &record->slot.range);
+
+	mmun_lock(subs);
+	if (!mmun_record_unpin(record))
+		record = NULL;
+	mmun_unlock(subs);
+	kfree(record);
+	return true;
+}
+
+/* [G] Deliver to a subscriber that has left the ends that were due then. */
 static void tell_owed_ends(struct mmun_subscriptions *subs,
 			   struct mmun_notifier *mn, unsigned long owed)
 {
@@ -432,21 +476,24 @@ static void tell_owed_ends(struct mmun_subscriptions *subs,
 	unsigned int slot;
 	int idx;
 
-	/* What is counted from now on is taken back by who counts it: [C] */
-	if (!owed && !READ_ONCE(mn->heard_overflow))
+	/* Ends counted after this point are delivered by the walker that counts them: [C] */
+	if (!owed && !READ_ONCE(mn->heard_overflow) &&
+	    list_empty(&subs->ranges.records))
 		return;
 
 	idx = mmun_callbacks_enter();
 	mmun_for_each_slot(slot, left)
 		if (take_heard(mn, slot))
-			call_end(mn, &subs->slots[slot].range);
-	/* What a range without a slot was is not known here. */
-	while (take_counted(subs, mn))
+			call_end(mn, &subs->ranges.slots[slot].range);
+	while (tell_owed_by_record(subs, mn))
+		;
+	/* The bounds of a range that was only counted are not known here. */
+	while (take_unslotted(subs, mn, NULL))
 		call_end(mn, &everything);
 	mmun_callbacks_leave(idx);
 
 	mmun_lock(subs);
-	mmun_range_unpin(subs, owed);
+	mmun_ranges_unpin(&subs->ranges, owed);
 	mmun_unlock(subs);
 }
 
@@ -599,19 +646,52 @@ static unsigned int needs_of(const struct mmun_notifier_ops *ops)
 }
 
 /*
- * Is a range in flight of which @mn, which joined when @mn->joined_seq was the
- * newest number, is not told? Under the mmap lock a provisional range is an
- * orphan, and nobody can find that out before we have dropped the lock.
+ * A range in flight that is older than the joining of @mn, which is not called for
+ * it; NULL if there is none. Under the mmap lock a provisional range is an orphan,
+ * and nobody can find that out before the lock is dropped.
  */
-static bool ranges_before(struct mmun_subscriptions *subs,
-			  struct mmun_notifier *mn, bool mmap_locked)
+static struct mmun_slot *range_before(struct mmun_subscriptions *subs,
+				      struct mmun_notifier *mn, bool mmap_locked)
 	__must_hold(&subs->lock)
 {
-	unsigned long mask = subs->active;
+	unsigned long mask = subs->ranges.active;
 
 	if (mmap_locked)
-		mask &= ~subs->provisional;
-	return mmun_range_before(subs, mask, mn->joined_seq);
+		mask &= ~subs->ranges.provisional;
+	return mmun_ranges_before(&subs->ranges, mask, mn->joined_seq);
+}
+
+/* Sleep in a registration. Return: 0, or -EINTR after a fatal signal. */
+static int sleep_killable(struct mmun_subscriptions *subs, struct list_head *sleepers)
+	__must_hold(&subs->lock)
+{
+	mmun_sleep(subs, sleepers, TASK_KILLABLE, MAX_SCHEDULE_TIMEOUT);
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
+/*
+ * Wait for the ranges that are older than the joining of @mn. It cannot starve: each
+ * of them ends, and younger ones are not waited for. A getter of a notifier that
+ * is still joining waits here too, so the maker of it may be killed.
+ *
+ * Return: 0, or -EINTR after a fatal signal.
+ */
+static int finish_joining(struct mmun_subscriptions *subs, struct mmun_notifier *mn,
+			  bool mmap_locked)
+	__must_hold(&subs->lock)
+{
+	struct mmun_slot *slot;
+
+	while (mn->joining && (slot = range_before(subs, mn, mmap_locked)))
+		if (sleep_killable(subs, &slot->sleepers))
+			return -EINTR;
+	if (mn->joining) {
+		mn->joining = false;
+		/* After all that was waited for: see get_quickly(). */
+		if (mn->got)
+			hlist_add_head_rcu(&mn->got_node, &subs->got);
+	}
+	return 0;
 }
 
 /*
@@ -659,7 +739,7 @@ static bool add_user(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 {
 	unsigned int *count = raw_cpu_ptr(mn->users);
 
-	/* From 0 nobody else leads it away. */
+	/* A zero count changes only under subs->lock, so a plain store suffices. */
 	if (READ_ONCE(*count))
 		return add_to(count);
 	WRITE_ONCE(*count, 1);
@@ -676,7 +756,7 @@ static bool drop_user(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 
 	if (!mn->users_cpus)
 		return false;
-	/* One that was registered has one user, and nothing to count more in. */
+	/* A registered notifier has exactly one user and no per-CPU counters. */
 	if (mn->users) {
 		had = drop_from(raw_cpu_ptr(mn->users), 0);
 		for_each_possible_cpu(cpu) {
@@ -691,8 +771,8 @@ static bool drop_user(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 }
 
 /*
- * The notifier that get made for @ops, with one more user; or NULL. Whoever gets
- * it may rely on it, so the ranges that the first one waits for are waited for.
+ * The notifier that get made for @ops, with one more user; or NULL. The caller may
+ * rely on it only after finish_joining(), as the maker of it.
  */
 static struct mmun_notifier *find_got(struct mmun_subscriptions *subs,
 				      const struct mmun_notifier_ops *ops)
@@ -707,30 +787,14 @@ static struct mmun_notifier *find_got(struct mmun_subscriptions *subs,
 			continue;
 		if (!add_user(subs, mn))
 			return ERR_PTR(-EOVERFLOW);
-		/* A user, so it stays while we wait. */
-		mmun_wait(subs, !mn->joining);
 		return mn;
 	}
 	return NULL;
 }
 
-/*
- * Link @mn. If it is from get and another get was faster, that one's notifier
- * is returned, and @mn has not been linked.
- */
-static struct mmun_notifier *link_notifier(struct mmun_notifier *mn,
-					   struct mm_struct *mm,
-					   bool mmap_locked)
+static void init_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
+			  struct mmun_subscriptions *subs)
 {
-	unsigned int needs = needs_of(mn->ops);
-	struct mmun_notifier *linked = NULL;
-	struct mmun_subscriptions *subs;
-	bool left = false;
-
-	subs = mmun_subscriptions_join(mm, needs, mmap_locked);
-	if (IS_ERR(subs))
-		return ERR_CAST(subs);
-
 	mn->mm = mm;
 	mn->subs = subs;
 	mn->heard = 0;
@@ -742,79 +806,126 @@ static struct mmun_notifier *link_notifier(struct mmun_notifier *mn,
 	mn->released = false;
 	mn->joining = true;
 	INIT_HLIST_NODE(&mn->got_node);
+}
+
+static void link_into_list(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
+	__must_hold(&subs->lock)
+{
+	mmgrab(mn->mm);
+	mn->users_cpus = 1;
+	if (mn->got)
+		*raw_cpu_ptr(mn->users) = 1;
+	/*
+	 * It is called for younger ranges from here on. It may also be called for an
+	 * older one that has not reached the list yet; harmless.
+	 */
+	mn->joined_seq = subs->invalidate_seq;
+	hlist_add_head_rcu(&mn->hlist, &subs->list);
+	subs->listed++;
+}
+
+/*
+ * Link @mn, or find the notifier of the same operations that another get was faster
+ * to link. *linked: the one of them that is linked, or NULL. Return: 0, or an errno.
+ * If @mn is linked and a fatal signal has come, it has left again: one of get by a
+ * put, another one by an unregister.
+ */
+static int link_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
+			 bool mmap_locked, struct mmun_notifier **linked)
+{
+	unsigned int needs = needs_of(mn->ops);
+	struct mmun_subscriptions *subs;
+	struct mmun_notifier *other = NULL;
+	bool left = false;
+	int ret = 0;
+
+	*linked = NULL;
+	subs = mmun_subscriptions_join(mm, needs, mmap_locked);
+	if (IS_ERR(subs))
+		return PTR_ERR(subs);
+	init_notifier(mn, mm, subs);
 
 	mmun_lock(subs);
-	/* heard_overflow pairs only for those who heard all counted starts. */
-	mmun_wait(subs, !subs->overflow || subs->closed);
-	if (mn->got)
-		linked = find_got(subs, mn->ops);
-	if (!linked && subs->closed)
-		linked = ERR_PTR(-ESRCH);
-	if (linked) {
+	/* heard_overflow pairs only for subscribers called for all counted starts. */
+	while (!ret && subs->ranges.overflow && !subs->closed)
+		ret = sleep_killable(subs, &subs->waiters);
+	if (!ret && mn->got)
+		other = find_got(subs, mn->ops);
+	if (IS_ERR(other)) {
+		ret = PTR_ERR(other);
+		other = NULL;
+	}
+	if (!ret && !other && subs->closed)
+		ret = -ESRCH;
+	if (ret || other) {
 		left = mmun_subscriptions_leave(subs, needs);
 	} else {
-		mmgrab(mm);
-		mn->users_cpus = 1;
-		if (mn->got)
-			*raw_cpu_ptr(mn->users) = 1;
-		hlist_add_head_rcu(&mn->hlist, &subs->list);
-		linked = mn;
-		/*
-		 * It is told of younger ranges from here on. Of older ones that
-		 * have not come to the list yet it is told too; no matter.
-		 */
-		mn->joined_seq = subs->invalidate_seq;
-		mmun_wait(subs, !ranges_before(subs, mn, mmap_locked));
-		mn->joining = false;
-		/* With all that was waited for: see get_quickly(). */
-		if (mn->got)
-			hlist_add_head_rcu(&mn->got_node, &subs->got);
-		mmun_wake(subs);
+		link_into_list(subs, mn);
+		*linked = mn;
 	}
+	if (other)
+		*linked = other;
+	if (!ret)
+		ret = finish_joining(subs, *linked, mmap_locked);
 	mmun_unlock(subs);
 
 	if (left)
 		mmun_subscriptions_put(subs);
-	if (linked != mn)
+	if (*linked != mn)
 		mmun_subscriptions_put(subs);
-	return linked;
+	if (!ret || !*linked)
+		return ret;
+	if ((*linked)->got)
+		mmun_notifier_put(*linked);
+	else
+		withdraw(subs, mn);
+	return ret;
 }
 
 static int register_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
 			     bool mmap_locked)
 {
+	struct mmun_notifier *linked;
+
 	mmun_might_wait();
+	if (!mn)
+		return mmun_subscriptions_prepare(mm, mmap_locked);
 	mn->got = false;
 	mn->users = NULL;
-	return PTR_ERR_OR_ZERO(link_notifier(mn, mm, mmap_locked));
+	return link_notifier(mn, mm, mmap_locked, &linked);
 }
 
 /**
  * mmun_notifier_register - subscribe to an address space
- * @mn: the subscription: zeroed driver memory with ops set
+ * @mn: the subscription: zeroed driver memory with ops set; or NULL
  * @mm: the address space
+ *
+ * With @mn NULL nothing is subscribed: the mm is only made ready, so that later
+ * subscriptions and intervals never take the mmap lock.
  *
  * Every range that begins after the return is heard, and none that it was not
  * told of is in flight then: those that were are waited for.
  *
  * The first subscription of a mm attaches an interval and a list notifier of the
- * kernel's, each under all locks of the mm. The others do not depend on the
- * number of VMAs (but the first with young operations, and the first with
- * arch_invalidate_secondary_tlbs, attach one more each).
+ * kernel's, each under all locks of the mm. They stay until the mm's exit. The other
+ * subscriptions do not depend on the number of VMAs (but the first with young
+ * operations, and the first with arch_invalidate_secondary_tlbs, attach one more each).
  *
- * Context: process context, may sleep. The caller holds mm_users (it is
+ * Context: process context, may sleep; a fatal signal ends that, once the callbacks
+ * that run at that moment have returned. The caller holds mm_users (it is
  * current->mm, or got by get_task_mm()), not the mmap lock, and no lock that a
  * callback takes. Takes a reference on the mm_struct (mm_count). Pairs with
  * mmun_notifier_unregister() or mmun_notifier_unregister_no_release().
  *
  * Return:
  * * 0
- * * -ESRCH: nobody uses the address space any more
+ * * -ESRCH: nobody uses the address space any more; or the first subscription of
+ *   the mm, and its pages are being reaped (it was killed)
  * * -ENOMEM: no memory
  * * -EINTR: a fatal signal is pending, or the task is being stopped or frozen or
  *   has task work (io_uring) to do; other signals do not interrupt
  * * -EBUSY: the first subscription of the mm, and a range of the kernel's did
- *   not end in time
+ *   not end within ten seconds
  */
 int mmun_notifier_register(struct mmun_notifier *mn, struct mm_struct *mm)
 {
@@ -914,10 +1025,10 @@ static void wait_for_getters(void)
 }
 
 static struct mmun_notifier *get_slowly(const struct mmun_notifier_ops *ops,
-					struct mm_struct *mm)
+					struct mm_struct *mm, bool mmap_locked)
 {
+	struct mmun_notifier *mn, *killed = NULL;
 	struct mmun_subscriptions *subs;
-	struct mmun_notifier *mn;
 
 	if (!atomic_read(&mm->mm_users))
 		return NULL;
@@ -926,9 +1037,14 @@ static struct mmun_notifier *get_slowly(const struct mmun_notifier_ops *ops,
 		return NULL;
 	mmun_lock(subs);
 	mn = find_got(subs, ops);
+	if (!IS_ERR_OR_NULL(mn) && finish_joining(subs, mn, mmap_locked))
+		killed = mn;
 	mmun_unlock(subs);
 	mmun_subscriptions_put(subs);
-	return mn;
+	if (!killed)
+		return mn;
+	mmun_notifier_put(killed);
+	return ERR_PTR(-EINTR);
 }
 
 #ifdef MMUN_KUNIT
@@ -945,9 +1061,10 @@ static unsigned int __percpu *alloc_counts(void)
 static noinline struct mmun_notifier *
 get_or_make(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
 {
-	struct mmun_notifier *mn, *linked;
+	struct mmun_notifier *mn, *linked = NULL;
+	int ret = -ENOMEM;
 
-	mn = get_slowly(ops, mm);
+	mn = get_slowly(ops, mm, true);
 	if (mn)
 		return mn;
 
@@ -959,12 +1076,13 @@ get_or_make(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
 	mn->ops = ops;
 	mn->got = true;
 	mn->users = alloc_counts();
-	linked = mn->users ? link_notifier(mn, mm, true) : ERR_PTR(-ENOMEM);
+	if (mn->users)
+		ret = link_notifier(mn, mm, true, &linked);
 	if (linked != mn) {
 		free_percpu(mn->users);
 		ops->free_notifier(mn);
 	}
-	return linked;
+	return ret ? ERR_PTR(ret) : linked;
 }
 
 static noinline struct mmun_notifier *
@@ -972,11 +1090,12 @@ get_unlocked(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
 {
 	struct mmun_notifier *mn;
 
-	mn = get_slowly(ops, mm);
+	mn = get_slowly(ops, mm, false);
 	if (mn)
 		return mn;
 
-	mmap_write_lock(mm);
+	if (mmap_write_lock_killable(mm))
+		return ERR_PTR(-EINTR);
 	mn = get_or_make(ops, mm);
 	mmap_write_unlock(mm);
 	return mn;
@@ -1053,6 +1172,7 @@ static void unlink_notifier(struct mmun_subscriptions *subs,
 	struct mmun_walk *walk;
 
 	hlist_del_rcu(&mn->hlist);
+	subs->listed--;
 	if (mn->got)
 		hlist_del_init_rcu(&mn->got_node);
 	mn->unlinked = true;
@@ -1076,8 +1196,8 @@ static void unlink_notifier(struct mmun_subscriptions *subs,
 }
 
 /*
- * What @mn holds a reference on, whatever it is said to be: a file that was inherited
- * is closed by a process with another mm.
+ * The mm that @mn references. Do not trust @said: an inherited file may be closed by
+ * another process.
  */
 static struct mm_struct *held_mm(struct mmun_notifier *mn, struct mm_struct *said)
 {
@@ -1085,6 +1205,60 @@ static struct mm_struct *held_mm(struct mmun_notifier *mn, struct mm_struct *sai
 		mmun_warn_once(MMUN_SAID_MM, "%ps unregisters from another mm than it registered with\n",
 			       mn->ops);
 	return mn->mm;
+}
+
+/* A second unregister is a driver's mistake: report it, and do nothing. */
+static bool is_registered(struct mmun_notifier *mn)
+{
+	if (mn->subs && !mn->unlinked)
+		return true;
+	mmun_warn("unregister of a notifier that is not registered, ignored (%ps)\n",
+		  mn->ops);
+	return false;
+}
+
+/* Unlink @mn for a leaver that waits. Returns what stop_hearing() does. */
+static unsigned long unlink_and_note(struct mmun_subscriptions *subs,
+				     struct mmun_notifier *mn)
+	__must_hold(&subs->lock)
+{
+	unlink_notifier(subs, mn);
+	/* The walkers that end take their bits back from the notifiers in this list. */
+	if (mn->seen_by)
+		list_add_tail(&mn->leaving, &subs->leaving);
+	else
+		INIT_LIST_HEAD(&mn->leaving);
+	return stop_hearing(subs, mn);
+}
+
+/* The rest of leaving, without the lock: when this returns, nothing refers to @mn. */
+static void wait_until_unseen(struct mmun_subscriptions *subs,
+			      struct mmun_notifier *mn, unsigned long owed)
+{
+	struct mm_struct *mm = mn->mm;
+
+	tell_owed_ends(subs, mn, owed);
+
+	mmun_lock(subs);
+	mmun_wait(subs, !mn->seen_by &&
+		  !walked_by_others(subs, mn->walks_until));	/* [E] */
+	list_del_init(&mn->leaving);
+	mmun_unlock(subs);
+
+	mmun_subscriptions_put(subs);
+	mmdrop(mm);
+}
+
+/* A fatal signal ended the registration of @mn, which is linked. No release. */
+static void withdraw(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
+{
+	unsigned long owed;
+
+	mmun_lock(subs);
+	claim_release(mn);
+	owed = unlink_and_note(subs, mn);
+	mmun_unlock(subs);
+	wait_until_unseen(subs, mn, owed);
 }
 
 /**
@@ -1099,7 +1273,8 @@ static struct mm_struct *held_mm(struct mmun_notifier *mn, struct mm_struct *sai
  * only, and not at all if there are none.
  *
  * Works before, during and after the mm's exit, from any task, and from inside
- * ops->release (where it does not wait for its own caller).
+ * ops->release (where it does not wait for its own caller). The unregister of a
+ * notifier that is not registered is reported and does nothing.
  *
  * Context: process context, may sleep. No lock may be held that a callback
  * takes. Of the callbacks, only from ops->release. Pairs with
@@ -1109,17 +1284,18 @@ void mmun_notifier_unregister(struct mmun_notifier *mn, struct mm_struct *mm)
 {
 	struct mmun_subscriptions *subs = mn->subs;
 	unsigned long owed;
-	bool seen;
 	int idx;
 
 	might_sleep();
+	if (!is_registered(mn))
+		return;
 	mm = held_mm(mn, mm);
 
 	idx = mmun_callbacks_enter();
 	mmun_lock(subs);
 	if (claim_release(mn) && mn->ops->release) {
 		/*
-		 * The mm's exit waits for this: mmun_range_release(). It is not
+		 * The mm's exit waits for this: mmun_event_release(). It is not
 		 * a walk: two tasks here whose releases unregister others would
 		 * wait for each other.
 		 */
@@ -1130,25 +1306,11 @@ void mmun_notifier_unregister(struct mmun_notifier *mn, struct mm_struct *mm)
 		subs->releasing--;
 		mmun_wake(subs);
 	}
-	unlink_notifier(subs, mn);
-	seen = mn->seen_by;
-	if (seen)
-		list_add_tail(&mn->leaving, &subs->leaving);
-	owed = stop_hearing(subs, mn);
+	owed = unlink_and_note(subs, mn);
 	mmun_unlock(subs);
 	mmun_callbacks_leave(idx);
 
-	tell_owed_ends(subs, mn, owed);
-
-	mmun_lock(subs);
-	mmun_wait(subs, !mn->seen_by &&
-		  !walked_by_others(subs, mn->walks_until));	/* [E] */
-	if (seen)
-		list_del(&mn->leaving);
-	mmun_unlock(subs);
-
-	mmun_subscriptions_put(subs);
-	mmdrop(mm);
+	wait_until_unseen(subs, mn, owed);
 }
 EXPORT_SYMBOL_GPL(mmun_notifier_unregister);
 
@@ -1172,6 +1334,8 @@ void mmun_notifier_unregister_no_release(struct mmun_notifier *mn,
 	struct mmun_subscriptions *subs = mn->subs;
 	unsigned long owed;
 
+	if (!is_registered(mn))
+		return;
 	mm = held_mm(mn, mm);
 	mmun_lock(subs);
 	claim_release(mn);
@@ -1204,7 +1368,7 @@ static void free_worker(struct work_struct *work)
 		tell_owed_ends(subs, mn, mn->owed);
 		wait_for_getters();
 		free_percpu(mn->users);
-		/* For a put too many, if the driver keeps the memory. */
+		/* Lets an excess put be detected if the driver has not freed mn. */
 		mn->users = NULL;
 
 		/* What the kernel's core gives it: a softirq-like context. */
@@ -1337,20 +1501,12 @@ EXPORT_SYMBOL_GPL(mmun_notifier_synchronize);
 
 int mmun_core_init(void)
 {
-	mmun_wq = alloc_workqueue("mmun", WQ_UNBOUND, 0);
-	if (!mmun_wq)
-		return -ENOMEM;
 	free_wq = alloc_workqueue("mmun_free", WQ_UNBOUND, 0);
-	if (!free_wq) {
-		destroy_workqueue(mmun_wq);
-		return -ENOMEM;
-	}
-	return 0;
+	return free_wq ? 0 : -ENOMEM;
 }
 
 void mmun_core_exit(void)
 {
 	srcu_barrier(&mmun_srcu);
 	destroy_workqueue(free_wq);
-	destroy_workqueue(mmun_wq);
 }

@@ -21,7 +21,7 @@
 #include <linux/hmm.h>
 #include <linux/mmu_notifier.h>
 
-#include "mmun_internal.h"
+#include <linux/mmun_notifier.h>
 
 static_assert(offsetof(struct mmun_interval_notifier, mm) ==
 	      offsetof(struct mmu_interval_notifier, mm));

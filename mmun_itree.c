@@ -66,6 +66,7 @@
 #include <linux/sched/mm.h>
 
 #include "mmun_internal.h"
+#include "mmun_itree.h"
 
 #ifdef CONFIG_LOCKDEP
 struct lockdep_map mmun_range_start_map = {
@@ -251,32 +252,45 @@ int mmun_itree_start(struct mmun_subscriptions *subs,
 	return ret;
 }
 
-static bool must_wait(struct mmun_subscriptions *subs, unsigned long first,
-		      unsigned long last)
+/*
+ * Where to sleep until [@first, @last] is not being invalidated by a range that will
+ * end for sure; NULL if it is not.
+ */
+static struct list_head *must_wait(struct mmun_subscriptions *subs,
+				   unsigned long first, unsigned long last)
 	__must_hold(&subs->lock)
 {
-	/* A range that found no slot could be anywhere. */
-	return subs->overflow ||
-	       mmun_range_overlaps(subs, subs->active & ~subs->provisional,
+	struct mmun_ranges *ranges = &subs->ranges;
+	struct mmun_slot *slot;
+
+	/* A range that is only counted could be anywhere. */
+	if (ranges->overflow)
+		return &subs->waiters;
+	slot = mmun_ranges_overlap(ranges, ranges->active & ~ranges->provisional,
 				   first, last);
+	return slot ? &slot->sleepers : NULL;
 }
 
-/* Apart, so that what it needs is not paid for without it. */
+/* noinline: keep the slow path's frame out of mmun_interval_read_begin(). */
 static noinline unsigned long
 read_begin_locked(struct mmun_interval_notifier *interval_sub)
 {
 	const unsigned long first = interval_sub->interval_tree.start;
 	const unsigned long last = interval_sub->interval_tree.last;
 	struct mmun_subscriptions *subs = interval_sub->subs;
+	struct list_head *sleepers;
 	bool waited = false;
 	unsigned long seq;
 
 	mmun_lock(subs);
 	for (;;) {
-		mmun_wait(subs, !must_wait(subs, first, last));
+		while ((sleepers = must_wait(subs, first, last)))
+			mmun_sleep(subs, sleepers, TASK_UNINTERRUPTIBLE,
+				   MAX_SCHEDULE_TIMEOUT);
 		/* Pairs with mmun_interval_set_seq(), which has no subs->lock */
 		seq = READ_ONCE(interval_sub->invalidate_seq);
-		if (!mmun_range_overlaps(subs, subs->provisional, first, last))
+		if (!mmun_ranges_overlap(&subs->ranges, subs->ranges.provisional,
+					 first, last))
 			break;
 		/*
 		 * A tick is usually enough for a confirmation and an end, and
@@ -286,7 +300,7 @@ read_begin_locked(struct mmun_interval_notifier *interval_sub)
 			seq &= ~1UL;
 			break;
 		}
-		mmun_sleep(subs, 1);
+		mmun_sleep(subs, &subs->waiters, TASK_UNINTERRUPTIBLE, 1);
 		waited = true;
 	}
 	mmun_unlock(subs);
@@ -306,10 +320,9 @@ read_begin_locked(struct mmun_interval_notifier *interval_sub)
  * sure: the even number returned is never given to mmun_interval_set_seq().
  *
  * Context: process context, may sleep. Not from a callback, and no lock may be
- * held that a callback of any subscription of the mm takes. Who begins again and
- * again does not hold the mmap lock meanwhile: it takes that lock to find out that
- * a refused range is over. Not against a concurrent
- * mmun_interval_notifier_remove() of the same interval.
+ * held that a callback of any subscription of the mm takes. Drop the mmap lock between
+ * retries: mmun needs it for writing to detect that a refused range is over. Not
+ * against a concurrent mmun_interval_notifier_remove() of the same interval.
  *
  * Return: the number for mmun_interval_read_retry().
  */
@@ -321,7 +334,7 @@ mmun_interval_read_begin(struct mmun_interval_notifier *interval_sub)
 	mmun_might_wait();
 
 	seq = smp_load_acquire(&interval_sub->invalidate_seq);		/* [C] */
-	if (likely(!smp_load_acquire(&interval_sub->subs->invalidating))) /* [D] */
+	if (likely(!smp_load_acquire(&interval_sub->subs->ranges.invalidating))) /* [D] */
 		return seq;
 	return read_begin_locked(interval_sub);
 }
@@ -347,9 +360,9 @@ static void link_interval(struct mmun_interval_notifier *sub,
 }
 
 /*
- * To a mm that has subscribers. A mm without users that is not closed yet has its
- * release still to come, which takes subs->lock after us: it will find us. But
- * that is not to be relied upon by who was too late.
+ * Into a mm that has its state already. If mm_users is zero and the mm is not closed
+ * yet, the pending exit would still find this interval; but late callers must get
+ * -ESRCH, so check mm_users.
  */
 static __always_inline bool insert_quickly(struct mmun_interval_notifier *sub,
 					   struct mm_struct *mm)
@@ -433,27 +446,33 @@ static __always_inline int insert(struct mmun_interval_notifier *sub,
  * One that is in flight now may be heard or not; mmun_interval_read_begin() waits
  * for it.
  *
- * Context: process context, may sleep. The caller holds mm_users (it is
- * current->mm, or got by get_task_mm()) and not the mmap lock. Pairs with
- * mmun_interval_notifier_remove().
+ * The first subscription of a mm takes the mmap lock for writing. Once one has
+ * succeeded (or __mmun_notifier_register(NULL, mm) has), this never takes the mmap
+ * lock until the mm's exit, also when all subscribers have left: a driver may then
+ * insert with the mmap lock held for reading, as with the kernel's own notifier.
+ *
+ * Context: process context, may sleep; a fatal signal ends that. The caller holds
+ * mm_users (it is current->mm, or got by get_task_mm()), and not the mmap lock
+ * unless the mm has been subscribed to. Pairs with mmun_interval_notifier_remove().
  *
  * Return:
  * * 0
  * * -EOVERFLOW: @length is zero, or the end is beyond ULONG_MAX
  * * -EINVAL: @ops has neither invalidate nor both invalidate_start and
  *   invalidate_finish
- * * -ESRCH: nobody uses the address space any more
+ * * -ESRCH: nobody uses the address space any more; or the first subscription of
+ *   the mm, and its pages are being reaped (it was killed)
  * * -ENOMEM: no memory for the first subscription of the mm
  * * -EINTR: as mmun_notifier_register()
  * * -EBUSY: the first subscription of the mm, and a range of the kernel's did
- *   not end in time
+ *   not end within ten seconds
  */
 int mmun_interval_notifier_insert(struct mmun_interval_notifier *interval_sub,
 				  struct mm_struct *mm, unsigned long start,
 				  unsigned long length,
 				  const struct mmun_interval_notifier_ops *ops)
 {
-	might_lock(&mm->mmap_lock);
+	/* No might_lock(): only the first subscription of a mm takes the mmap lock. */
 	return insert(interval_sub, mm, start, length, ops, false);
 }
 EXPORT_SYMBOL_GPL(mmun_interval_notifier_insert);
@@ -490,7 +509,8 @@ EXPORT_SYMBOL_GPL(mmun_interval_notifier_insert_locked);
  * waits for the callbacks of this interval, not for the end of ranges; if one has
  * a second pass to come, that comes after the first passes of the other intervals
  * of its range, which are waited for with it. It works before, during and after
- * the mm's exit, from any task. Ranges that begin after the call are not told to
+ * the mm's exit, from any task. The remove of an interval that is not inserted (it was
+ * removed, or its memory is zeroed) is reported and does nothing. Ranges that begin after the call are not told to
  * the interval any more, though it may still wait: before it calls, the driver
  * drops its mirror entries, waits until its device has done so, and lets none
  * come.
@@ -505,12 +525,19 @@ void mmun_interval_notifier_remove(struct mmun_interval_notifier *interval_sub)
 	bool left;
 
 	mmun_might_wait();
+	if (!subs) {
+		mmun_warn("remove of an interval that is not inserted, ignored (%ps)\n",
+			  interval_sub->ops);
+		return;
+	}
 
 	mmun_lock(subs);
 	/* No invalidation calls it from now on; those that do are waited for. */
 	interval_sub->running |= REMOVING;
 	mmun_wait(subs, interval_sub->running == REMOVING);
 	interval_tree_remove(&interval_sub->interval_tree, &subs->itree);
+	/* A second remove finds this. */
+	interval_sub->subs = NULL;
 	left = mmun_subscriptions_leave(subs, 0);
 	mmun_unlock(subs);
 

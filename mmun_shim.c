@@ -1,61 +1,98 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The bridge to the kernel's own notifier, and from a mm to its state. This is
- * the only file that calls the kernel's notifier.
+ * The bridge to the kernel's own notifier. This is the only file that calls it.
  *
- * What carries what. A mm with subscribers has
+ * What carries what. A mm that is or was subscribed to has
  *
- * - one interval of the kernel's over the whole address space. It hears every
- *   start and the release, may refuse, and is called outside the machine-wide
- *   SRCU domain of the kernel's list notifiers: a subscriber that sleeps in a
- *   start, an invalidate or a release delays nobody else.
- * - one list notifier of the kernel's (ends). It hears every end. Its start is
+ * - one interval of the kernel's over the whole address space (starts). It is called
+ *   for every start and for the release, may refuse, and is called outside the
+ *   machine-wide SRCU domain of the kernel's list notifiers: a subscriber that sleeps
+ *   in a start, an invalidate or a release delays nobody else.
+ * - one list notifier of the kernel's (ends). It is called for every end. Its start is
  *   called when all of the kernel's intervals have agreed, and confirms a range
  *   that may not block.
  * - one list notifier for the young queries and one for secondary TLBs, each
- *   only while somebody subscribes with such operations.
+ *   only while a subscriber with such operations exists.
  *
- * Attaching. The interval goes in first, and is waited for: with a range in
- * flight, the kernel puts it into its tree only when the last one ends. Then the
- * list notifier is registered under all locks of the mm, with no range in
- * flight. So the start of a range finds the list notifier linked if, and only
- * if, that notifier will hear the end (or is put before it, when nobody is left to
- * be told), and a start that finds it unlinked is ignored. From then on nothing is
- * missed; only then the state can be found by subscribers.
+ * Attaching. The interval goes in first, and is waited for: while a range is in
+ * flight that another driver's interval overlaps, the kernel puts it into its tree only
+ * when the last range ends. Then the list notifier is registered under all locks of
+ * the mm, with no range in flight. So the start of a range finds the list notifier
+ * linked if, and only if, that notifier will be called for the end (or is put before
+ * it, when no subscriber is left), and a start that finds it unlinked is ignored. From
+ * then on nothing is missed; only then the state can be found by subscribers. The
+ * mmap lock, held for writing, serializes the tasks that attach.
  *
- * Later subscribers never come here, except to ask for the young or the TLB
- * notifier. The mmap lock, held for writing, serializes those who attach.
+ * The bridge then stays until the mm's exit, or until rmmod. Subscribers come and
+ * go without touching it.
  *
- * Refusals. A refusal goes through the interval. After mmun accepted a range
- * that may not block, another interval can refuse it: then neither the list
- * notifier's start nor an end comes, and the range is an orphan. Such ranges
- * are raised by the OOM reaper and process_mrelease() only, under the mmap lock
- * for reading. Hence the proof that a provisional range is an orphan: to hold
+ * Refusals. A refusal goes through the interval, because the kernel unwinds only that
+ * one. After mmun accepted a range that may not block, another interval can refuse it:
+ * then neither the list notifier's start nor an end comes, and the range is an orphan.
+ * Such ranges are raised by the OOM reaper and process_mrelease() only, under the mmap
+ * lock for reading. Hence the proof that a provisional range is an orphan: to hold
  * the mmap lock for writing. settle() tries for it, soon after each such
  * range; the task that raises its next range from the same place, or the mm's
  * exit, may find out earlier.
  *
- * Exit. The interval hears the release before the kernel looks whether its list
- * is empty. All list notifiers are put there, so the list usually is, and the
+ * Exit. The interval is called for the release before the kernel looks whether its
+ * list is empty. All list notifiers are put there, so the list usually is, and the
  * kernel does not wait for its machine-wide grace period: a mirrored process
  * does not suffer from slow callbacks of drivers that do not use mmun.
  *
- * Detaching is done by a worker as soon as the last subscriber has left: list
- * notifiers are put (the kernel frees them after its grace period), and the
- * interval is removed, which sleeps while ranges are in flight. Nobody waits
- * for the worker but rmmod, and a new subscriber attaches a new bridge.
+ * Leaving the kernel. To remove the interval sleeps until no range is in flight. If
+ * another driver's *list* notifier refused a range that the intervals had agreed to,
+ * the kernel believes for ever that this range is in flight: the mm is marked, and the
+ * removal would never return. So the interval is removed only if a case of this table
+ * proves that the mm is not marked. Facts, in 5.10 to 7.3:
  *
- * A mm that is spoilt. If another's list notifier refuses a range after the
- * kernel's intervals agreed, the kernel leaves the intervals of that mm marked
- * for ever, and removing one never returns. Only dying processes get such
- * ranges; check_stable_address_space() tells that one may have been raised. The
- * interval then stays until exit_mmap() is through, which raises one range after
- * the release. Where the state is sound the kernel's number moves on between the
- * two. Where it does not, the interval is abandoned: its memory is never given
- * back, but nothing hangs. (A range of another task that lasts from before the
- * release to after it looks the same, and costs the same. And a mm that is spoilt
- * between the look and the end of the removal, which waits for the ranges that
- * are in flight, does hang the worker and then rmmod.)
+ *   (a) Only a list notifier's refusal leaves a mark; an interval's is unwound.
+ *   (b) Only ranges that may not block can be refused. They are raised under the
+ *       mmap lock held for reading; in 5.10 also by exit_mmap(), when the release has
+ *       emptied the list. MMF_UNSTABLE is set before the first one.
+ *   (c) List notifiers are registered under the mmap lock held for writing, at the
+ *       head of the list. So during such a range none comes.
+ *   (d) The number of a start (cur_seq) stays the same while any range is in flight,
+ *       and is another one as soon as none was. A start with another number proves that
+ *       every range with an older number is over or was unwound.
+ *   (e) From the beginning of the release on, and from rmmod on, mmun refuses every
+ *       range that may not block. Then no mark can come any more.
+ *
+ *   case                                                  what is done, and why
+ *   1 no list notifier but mmun's was linked whenever     removed: nobody could refuse
+ *     mmun accepted a range that may not block            after the intervals; (a), (c)
+ *   2 one was linked, and a later start had another       removed: (d)
+ *     number
+ *   3 one was linked, no later number yet; the release    not now. The exit's own UNMAP
+ *     has been                                            has another number if the mm
+ *                                                         is sound: case 2. To let it
+ *                                                         have one, the release waits
+ *                                                         until the range has ended
+ *   4 as 3, and nobody but mmun holds the mm_struct       the exit is through, as it
+ *                                                         holds one; no other interval
+ *                                                         is in the kernel's tree, as
+ *                                                         each holds one, and none can
+ *                                                         come: the mm_struct is freed
+ *                                                         with the interval in its tree
+ *   5 as 3, the exit is through, and another driver       mmun waits for case 4. rmmod
+ *     holds the mm_struct                                 does not: nothing calls mmun
+ *                                                         any more. It loses the memory
+ *                                                         that the tree points to
+ *   6 one was linked, no later number; the mm lives       a second interval is inserted
+ *     (rmmod only)                                        under the mmap lock, which
+ *                                                         keeps such ranges out. If it
+ *                                                         is in the tree at once, no
+ *                                                         range is in flight: removed.
+ *                                                         Else it is deferred, and
+ *                                                         leaves without waiting; try
+ *                                                         again, until the mm's exit
+ *   7 the interval has not been put into the tree         removed, without waiting
+ *
+ * An mm in which MMF_UNSTABLE is set when a bridge would be made may be marked with an
+ * even number already, which a new interval joins: it is refused with -ESRCH.
+ *
+ * A range is in doubt (doubts) from before its callbacks, so that no moment is left
+ * out, and it is taken back if mmun itself refuses.
  */
 
 #include <linux/jiffies.h>
@@ -63,10 +100,11 @@
 #include <linux/module.h>
 #include <linux/oom.h>
 #include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "mmun_core.h"
+#include "mmun_event.h"
 #include "mmun_internal.h"
 
 /* A list notifier of the kernel's; gone after the kernel's grace period. */
@@ -75,37 +113,58 @@ struct mmun_bridge {
 	struct mmun_shim *shim;
 };
 
-/* All that a mm costs: with its slots, for one CPU, no more than 1 KiB. */
+/* All that mmun has of a mm; its slots follow. */
 struct mmun_shim {
 	struct mmu_interval_notifier starts;
-	struct mmun_bridge first;	/* attached once, as ends, and heard from then */
+	struct mmun_bridge first;	/* attached once, as ends */
 	/* under subs.lock; set with the mmap lock held for writing, too */
 	struct mmun_bridge *ends;
 	struct mmun_bridge *young;
 	struct mmun_bridge *tlb;
+	struct hlist_head *list;	/* of the kernel's: where ends is linked */
 
-	unsigned long release_seq;	/* the kernel's number at the release */
-	bool moved_on;			/* it was another one after that */
-	bool detached;			/* the worker's own */
+	/* under subs.lock; see the table above */
+	unsigned long doubt_seq;	/* the number of the ranges in doubt */
+	unsigned int doubts;
+	bool refusing;			/* every range that may not block */
+	bool leaving;			/* the worker takes the interval out */
+	bool released;
+
+	bool removed;			/* the worker's own: it is out */
+	bool had_exe_file;		/* see exit_is_through() */
+	bool throttled;			/* tasks pause after each range */
+	unsigned long settle_delay;
+	unsigned long retry_delay;
+	pid_t pid;			/* of the process, for messages */
+	struct list_head node;		/* in shims */
 
 	struct delayed_work work;
 	struct rcu_head rcu;
-	struct mmun_subscriptions subs;	/* its slots follow */
+	struct mmun_subscriptions subs;
+	struct mmun_slot slots[];
 };
 
 #define SETTLE_DELAY	(HZ / 100 ?: 1)
-#define DETACH_RETRY	(HZ / 50 ?: 1)
+#define RETRY_DELAY	(HZ / 50 ?: 1)
+#define LONGEST_DELAY	(10 * HZ)
 /* How long a first attach waits for ranges of the kernel's to end. */
 #define ATTACH_TIMEOUT	(10 * HZ)
+/* How many jiffies a release waits for a range in doubt. */
+#define RELEASE_PATIENCE	12
+/* How often rmmod says what it waits for. */
+#define REPORT_INTERVAL	(10 * HZ)
 
-/* More ranges than this in flight on one mm are counted, not remembered. */
+/* More ranges than this in flight on one mm have a record: mmun_range.c. */
 static unsigned int nr_slots;
+static struct workqueue_struct *shim_wq;
+/* rmmod is under way. */
+static bool unloading;
 
-struct hlist_head mmun_mms[1 << MMUN_MMS_BITS];
-/* Changes of mmun_mms. */
-static DEFINE_SPINLOCK(shim_lock);
+/* Every bridge, from the attach until its interval has left the kernel. */
+static LIST_HEAD(shims);
+static DEFINE_SPINLOCK(shims_lock);
 /*
- * What may still call into our text: the kernel's notifiers that we attached,
+ * Callers into our text that may still come: the kernel notifiers that mmun attached,
  * and queued works.
  */
 static atomic_t text_users = ATOMIC_INIT(0);
@@ -127,13 +186,15 @@ static void text_put(void)
 		wake_up_all(&text_unused);
 }
 
-/* Drop a reference; the last one frees. Does not sleep. */
-void mmun_subscriptions_put(struct mmun_subscriptions *subs)
+/* The last reference was dropped. Does not sleep. */
+static void free_shim(struct mmun_subscriptions *subs)
 {
 	struct mmun_shim *shim = to_shim(subs);
+	struct mmun_record *record, *next;
 
-	if (!refcount_dec_and_test(&subs->refs))
-		return;
+	/* Ranges whose end came when the bridge had gone. */
+	list_for_each_entry_safe(record, next, &subs->ranges.records, node)
+		kfree(record);
 	mmdrop(subs->mm);
 	kfree_rcu(shim, rcu);
 }
@@ -145,16 +206,22 @@ static void work_done(struct mmun_shim *shim)
 	text_put();
 }
 
-/* Soon. If it is queued already, then at that time: no delay is long. */
+/* Queue the worker. If it is queued already, its expiry stands, unless @delay is 0. */
 static void queue_shim_work(struct mmun_shim *shim, unsigned long delay)
 {
+	bool queued;
+
 	text_get();
 	refcount_inc(&shim->subs.refs);
-	if (!queue_delayed_work(mmun_wq, &shim->work, delay))
+	if (delay)
+		queued = queue_delayed_work(shim_wq, &shim->work, delay);
+	else
+		queued = !mod_delayed_work(shim_wq, &shim->work, 0);
+	if (!queued)
 		work_done(shim);
 }
 
-/* --- what the kernel tells us --- */
+/* --- the kernel's calls --- */
 
 static enum mmun_notifier_event event_of(const struct mmu_notifier_range *range)
 {
@@ -174,7 +241,7 @@ static enum mmun_notifier_event event_of(const struct mmu_notifier_range *range)
 	case MMU_NOTIFY_EXCLUSIVE:
 		return MMUN_NOTIFY_EXCLUSIVE;
 	default:
-		/* What nobody may ignore. */
+		/* The event that no subscriber may ignore. */
 		return MMUN_NOTIFY_CLEAR;
 	}
 }
@@ -202,6 +269,7 @@ static void put_all_bridges(struct mmun_shim *shim)
 	ends = take_bridge(&shim->ends);
 	young = take_bridge(&shim->young);
 	tlb = take_bridge(&shim->tlb);
+	shim->subs.bridges = 0;
 	mmun_unlock(&shim->subs);
 
 	put_bridge(ends);
@@ -209,64 +277,165 @@ static void put_all_bridges(struct mmun_shim *shim)
 	put_bridge(tlb);
 }
 
-static noinline void hear_release(struct mmun_shim *shim, unsigned long cur_seq)
+/* Has a start with @cur_seq proved that the ranges in doubt left no mark? (d) */
+static void check_doubt(struct mmun_shim *shim, unsigned long cur_seq)
+	__must_hold(&shim->subs.lock)
+{
+	if (!shim->doubts || cur_seq == shim->doubt_seq)
+		return;
+	shim->doubts = 0;
+	if (shim->leaving)
+		queue_shim_work(shim, 0);
+}
+
+static bool is_ours(struct mmun_shim *shim, const struct hlist_node *node)
+	__must_hold(&shim->subs.lock)
+{
+	return (shim->ends && node == &shim->ends->mn.hlist) ||
+	       (shim->young && node == &shim->young->mn.hlist) ||
+	       (shim->tlb && node == &shim->tlb->mn.hlist);
+}
+
+/*
+ * Is every list notifier of the mm one of mmun's? Only memory of mmun's is read: a
+ * bridge that shim points to is put, and then freed, only after subs->lock was taken
+ * to clear the pointer. One that is on its way in or out counts as a stranger.
+ */
+static bool is_alone(struct mmun_shim *shim)
+	__must_hold(&shim->subs.lock)
+{
+	const struct hlist_node *node = READ_ONCE(shim->list->first);
+
+	while (node && is_ours(shim, node))
+		node = READ_ONCE(node->next);
+	return !node;
+}
+
+static void begin_doubt(struct mmun_shim *shim, unsigned long cur_seq)
+	__must_hold(&shim->subs.lock)
+{
+	shim->doubt_seq = cur_seq;
+	shim->doubts++;
+}
+
+/* mmun refused the range itself, and the kernel unwinds that. */
+static void take_back_doubt(struct mmun_shim *shim, unsigned long cur_seq)
+{
+	mmun_lock(&shim->subs);
+	if (shim->doubts && shim->doubt_seq == cur_seq)
+		shim->doubts--;
+	mmun_unlock(&shim->subs);
+}
+
+static int start_event(struct mmun_shim *shim,
+		       const struct mmu_notifier_range *kernel_range, unsigned int flags)
+	__releases(&shim->subs.lock)
+{
+	return mmun_event_start(&shim->subs, kernel_range, kernel_range->start,
+				kernel_range->end, flags, event_of(kernel_range),
+				kernel_range->owner);
+}
+
+/* A range that may not block. False: refused. */
+static noinline bool start_nonblockable(struct mmun_shim *shim,
+					const struct mmu_notifier_range *kernel_range,
+					unsigned long cur_seq)
+	__releases(&shim->subs.lock)
+{
+	bool alone;
+
+	if (shim->refusing || hlist_unhashed_lockless(&shim->first.mn.hlist)) {
+		mmun_unlock(&shim->subs);
+		return false;
+	}
+	alone = is_alone(shim);
+	if (!alone)
+		begin_doubt(shim, cur_seq);
+	/* Unlocks. */
+	if (!start_event(shim, kernel_range, 0)) {
+		queue_shim_work(shim, SETTLE_DELAY);
+		return true;
+	}
+	if (!alone)
+		take_back_doubt(shim, cur_seq);
+	return false;
+}
+
+static bool nonblockable_in_flight(struct mmun_subscriptions *subs)
+{
+	unsigned long active;
+	unsigned int slot;
+	bool found = false;
+
+	mmun_lock(subs);
+	active = subs->ranges.active;
+	mmun_for_each_slot(slot, active)
+		found |= !mmun_notifier_range_blockable(&subs->ranges.slots[slot].range);
+	mmun_unlock(subs);
+	return found;
+}
+
+static noinline void bridge_release(struct mmun_shim *shim, unsigned long cur_seq)
 {
 	struct mmun_subscriptions *subs = &shim->subs;
-	bool detaching;
+	unsigned int patience = RELEASE_PATIENCE;
 
-	shim->release_seq = cur_seq;
-	mmun_range_release(subs);
+	mmun_lock(subs);
+	shim->refusing = true;
+	check_doubt(shim, cur_seq);
+	if (!shim->doubts)
+		patience = 0;
+	mmun_unlock(subs);
+	/*
+	 * Case 3: a range in doubt that lasted until the exit's own UNMAP would give
+	 * that the same number, and the doubt would stay.
+	 */
+	while (patience-- && nonblockable_in_flight(subs))
+		schedule_timeout_uninterruptible(1);
+
+	mmun_event_release(subs);
 	put_all_bridges(shim);
 
 	mmun_lock(subs);
-	detaching = subs->detaching;
+	shim->released = true;
+	shim->leaving = true;
 	mmun_unlock(subs);
-	if (!detaching)
-		queue_shim_work(shim, 0);
+	queue_shim_work(shim, 0);
 }
 
 /*
  * The kernel's number for the interval is not stored by
  * mmu_interval_set_seq(): nobody reads through this interval.
  */
-static bool hear_start(struct mmu_interval_notifier *interval_sub,
-		       const struct mmu_notifier_range *kernel_range,
-		       unsigned long cur_seq)
+static bool bridge_start(struct mmu_interval_notifier *interval_sub,
+			 const struct mmu_notifier_range *kernel_range,
+			 unsigned long cur_seq)
 {
 	struct mmun_shim *shim = container_of(interval_sub, struct mmun_shim,
 					      starts);
-	const bool blockable = mmu_notifier_range_blockable(kernel_range);
-	int ret;
 
 	if (kernel_range->event == MMU_NOTIFY_RELEASE) {
-		hear_release(shim, cur_seq);
+		bridge_release(shim, cur_seq);
 		return true;
 	}
 
 	mmun_lock(&shim->subs);
-	if (unlikely(shim->subs.closed)) {
-		if (cur_seq != shim->release_seq)
-			shim->moved_on = true;
+	if (unlikely(shim->doubts))
+		check_doubt(shim, cur_seq);
+	if (unlikely(!mmu_notifier_range_blockable(kernel_range)))
+		return start_nonblockable(shim, kernel_range, cur_seq);
+	/* Unlinked: the end will not be delivered, see "Attaching". */
+	if (unlikely(shim->subs.closed || shim->leaving ||
+		     hlist_unhashed_lockless(&shim->first.mn.hlist))) {
 		mmun_unlock(&shim->subs);
 		return true;
 	}
-	/* Whether it is attached: see above. */
-	if (unlikely(hlist_unhashed_lockless(&shim->first.mn.hlist))) {
-		mmun_unlock(&shim->subs);
-		return true;
-	}
-	/* Unlocks. */
-	ret = mmun_range_start(&shim->subs, kernel_range, kernel_range->start,
-			       kernel_range->end,
-			       blockable ? MMUN_NOTIFIER_RANGE_BLOCKABLE : 0,
-			       event_of(kernel_range), kernel_range->owner);
-	if (!blockable && !ret)
-		queue_shim_work(shim, SETTLE_DELAY);
-	return !ret;
+	start_event(shim, kernel_range, MMUN_NOTIFIER_RANGE_BLOCKABLE);
+	return true;
 }
 
 static const struct mmu_interval_notifier_ops starts_ops = {
-	.invalidate = hear_start,
+	.invalidate = bridge_start,
 };
 
 static struct mmun_shim *shim_of(struct mmu_notifier *mn)
@@ -274,16 +443,16 @@ static struct mmun_shim *shim_of(struct mmu_notifier *mn)
 	return container_of(mn, struct mmun_bridge, mn)->shim;
 }
 
-static int hear_agreed(struct mmu_notifier *mn,
-		       const struct mmu_notifier_range *range)
+static int bridge_confirm(struct mmu_notifier *mn,
+			  const struct mmu_notifier_range *range)
 {
 	if (!mmu_notifier_range_blockable(range))
-		mmun_range_confirm(&shim_of(mn)->subs, range);
+		mmun_event_confirm(&shim_of(mn)->subs, range);
 	return 0;
 }
 
-static noinline void hear_counted_end(struct mmun_subscriptions *subs,
-				      const struct mmu_notifier_range *kernel_range)
+static noinline void end_unslotted(struct mmun_subscriptions *subs,
+				   const struct mmu_notifier_range *kernel_range)
 {
 	const struct mmun_notifier_range range = {
 		.mm = subs->mm,
@@ -294,43 +463,51 @@ static noinline void hear_counted_end(struct mmun_subscriptions *subs,
 		.owner = kernel_range->owner,
 	};
 
-	/* Only one that may block is counted. */
+	/* A range that may not block has a slot, or was refused. */
 	if (mmu_notifier_range_blockable(kernel_range))
-		mmun_range_end_counted(subs, &range);
+		mmun_event_end_unslotted(subs, kernel_range, &range);
 }
 
-static void hear_end(struct mmu_notifier *mn,
-		     const struct mmu_notifier_range *kernel_range)
+static void bridge_end(struct mmu_notifier *mn,
+		       const struct mmu_notifier_range *kernel_range)
 {
-	struct mmun_subscriptions *subs = &shim_of(mn)->subs;
+	struct mmun_shim *shim = shim_of(mn);
 
-	if (unlikely(!mmun_range_end(subs, kernel_range)))
-		hear_counted_end(subs, kernel_range);
+	if (unlikely(!mmun_event_end(&shim->subs, kernel_range)))
+		end_unslotted(&shim->subs, kernel_range);
+	/*
+	 * The range is over for the kernel's intervals. While the interval is being
+	 * removed, a pause here lets the moment come when no range is in flight,
+	 * however many tasks raise ranges without end.
+	 */
+	if (unlikely(READ_ONCE(shim->throttled)) &&
+	    mmu_notifier_range_blockable(kernel_range))
+		schedule_timeout_uninterruptible(1);
 }
 
 static mmu_notifier_young_t
-hear_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
-		       unsigned long start, unsigned long end)
+bridge_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
+			 unsigned long start, unsigned long end)
 {
 	return mmun_list_clear_flush_young(&shim_of(mn)->subs, start, end);
 }
 
 static mmu_notifier_young_t
-hear_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
-		 unsigned long start, unsigned long end)
+bridge_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
+		   unsigned long start, unsigned long end)
 {
 	return mmun_list_clear_young(&shim_of(mn)->subs, start, end);
 }
 
 static mmu_notifier_young_t
-hear_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
-		unsigned long address)
+bridge_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
+		  unsigned long address)
 {
 	return mmun_list_test_young(&shim_of(mn)->subs, address);
 }
 
-static void hear_tlb_flush(struct mmu_notifier *mn, struct mm_struct *mm,
-			   unsigned long start, unsigned long end)
+static void bridge_flush_tlb(struct mmu_notifier *mn, struct mm_struct *mm,
+			     unsigned long start, unsigned long end)
 {
 	mmun_list_flush_tlb(&shim_of(mn)->subs, start, end);
 }
@@ -347,24 +524,31 @@ static void bridge_free(struct mmu_notifier *mn)
 }
 
 static const struct mmu_notifier_ops ends_ops = {
-	.invalidate_range_start = hear_agreed,
-	.invalidate_range_end = hear_end,
+	.invalidate_range_start = bridge_confirm,
+	.invalidate_range_end = bridge_end,
 	.free_notifier = bridge_free,
 };
 
 static const struct mmu_notifier_ops young_ops = {
-	.clear_flush_young = hear_clear_flush_young,
-	.clear_young = hear_clear_young,
-	.test_young = hear_test_young,
+	.clear_flush_young = bridge_clear_flush_young,
+	.clear_young = bridge_clear_young,
+	.test_young = bridge_test_young,
 	.free_notifier = bridge_free,
 };
 
 static const struct mmu_notifier_ops tlb_ops = {
-	.arch_invalidate_secondary_tlbs = hear_tlb_flush,
+	.arch_invalidate_secondary_tlbs = bridge_flush_tlb,
 	.free_notifier = bridge_free,
 };
 
 /* --- the worker --- */
+
+static unsigned long longer(unsigned long *delay, unsigned long shortest,
+			    unsigned long longest)
+{
+	*delay = clamp(2 * *delay, shortest, longest);
+	return *delay;
+}
 
 static void settle(struct mmun_shim *shim)
 {
@@ -373,32 +557,70 @@ static void settle(struct mmun_shim *shim)
 	bool unclear;
 
 	mmun_lock(subs);
-	unclear = subs->provisional && !subs->closed;
+	unclear = subs->ranges.provisional && !subs->closed;
 	mmun_unlock(subs);
+	if (!unclear) {
+		shim->settle_delay = 0;
+		return;
+	}
 
 	/*
 	 * The bare semaphore: nothing is written, only readers are kept out, so
-	 * the VMA locks that mmap_write_lock() looks after do not matter; and
-	 * there is no mmap_write_trylock().
+	 * the VMA locks that mmap_write_lock() looks after do not matter.
 	 */
-	if (unclear && !down_write_trylock(&subs->mm->mmap_lock)) {
-		queue_shim_work(shim, SETTLE_DELAY);
-	} else if (unclear) {
-		orphans = mmun_range_orphan(subs);
-		up_write(&subs->mm->mmap_lock);
-		mmun_range_settle(subs, orphans);
+	if (!down_write_trylock(&subs->mm->mmap_lock)) {
+		queue_shim_work(shim, longer(&shim->settle_delay, SETTLE_DELAY, HZ));
+		return;
 	}
+	orphans = mmun_event_orphan(subs);
+	up_write(&subs->mm->mmap_lock);
+	mmun_event_settle(subs, orphans);
+	shim->settle_delay = 0;
 }
 
-/* Has exit_mmap() returned, so that no event of the mm can come? */
-static bool mm_is_gone(struct mm_struct *mm)
+/* Put the list notifiers that no subscriber needs any more. */
+static void put_unneeded(struct mmun_shim *shim)
 {
-	/* exe_file is dropped right after it: __mmput() */
-	return !atomic_read(&mm->mm_users) &&
+	struct mmun_subscriptions *subs = &shim->subs;
+	struct mmun_bridge *young = NULL, *tlb = NULL;
+
+	mmun_lock(subs);
+	if (!subs->users_young) {
+		young = take_bridge(&shim->young);
+		subs->bridges &= ~MMUN_NEED_YOUNG;
+	}
+	if (!subs->users_tlb) {
+		tlb = take_bridge(&shim->tlb);
+		subs->bridges &= ~MMUN_NEED_TLB;
+	}
+	mmun_unlock(subs);
+
+	put_bridge(young);
+	put_bridge(tlb);
+}
+
+/*
+ * Has exit_mmap() returned, so that no event of the mm can come? __mmput() drops the
+ * exe_file right after it, and nothing else does. A mm that never had one does not
+ * tell.
+ */
+static bool exit_is_through(struct mmun_shim *shim)
+{
+	struct mm_struct *mm = shim->subs.mm;
+
+	return shim->had_exe_file && !atomic_read(&mm->mm_users) &&
 	       !rcu_access_pointer(mm->exe_file);
 }
 
-enum removal { REMOVE_NOW, REMOVE_LATER, REMOVE_NEVER };
+/* Case 4: one reference is the interval's, one that of the state. */
+static bool is_only_holder(struct mmun_shim *shim)
+{
+	if (atomic_read(&shim->subs.mm->mm_count) != 2)
+		return false;
+	/* The others' last accesses come before their drops, and ours come after. */
+	smp_mb();
+	return true;
+}
 
 /* Has the kernel put the interval into its tree? */
 static bool interval_joined(struct mmu_interval_notifier *interval_sub)
@@ -408,126 +630,139 @@ static bool interval_joined(struct mmu_interval_notifier *interval_sub)
 	       (unsigned long)&interval_sub->interval_tree.rb;
 }
 
-/* May the kernel's interval be removed without the risk of a hang? */
+static bool probe_start(struct mmu_interval_notifier *interval_sub,
+			const struct mmu_notifier_range *range,
+			unsigned long cur_seq)
+{
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops probe_ops = {
+	.invalidate = probe_start,
+};
+
+/* Case 6. True if no range was in flight, and so the mm is not marked. */
+static bool is_idle(struct mmun_shim *shim)
+{
+	struct mm_struct *mm = shim->subs.mm;
+	struct mmu_interval_notifier probe = {};
+	bool idle = false;
+
+	if (!mmget_not_zero(mm))
+		return false;
+	/* The bare semaphore, as in settle(). */
+	if (down_write_trylock(&mm->mmap_lock)) {
+		int ret = mmu_interval_notifier_insert_locked(&probe, mm, 0, PAGE_SIZE,
+							      &probe_ops);
+
+		idle = !ret && interval_joined(&probe);
+		up_write(&mm->mmap_lock);
+		if (!ret)
+			mmu_interval_notifier_remove(&probe);
+	}
+	mmput_async(mm);
+	return idle;
+}
+
+enum removal { REMOVE_NOW, REMOVE_WITH_MM, REMOVE_LATER, REMOVE_NEVER };
+
+/* The table at the head of this file. */
 static enum removal may_remove(struct mmun_shim *shim)
 {
-	struct mmun_subscriptions *subs = &shim->subs;
-	bool closed, moved_on;
+	bool doubt, released;
 
-	/* Still waiting to get into the tree, it is removed without waiting. */
-	if (!interval_joined(&shim->starts) ||
-	    !check_stable_address_space(subs->mm))
+	mmun_lock(&shim->subs);
+	doubt = shim->doubts;
+	released = shim->released;
+	mmun_unlock(&shim->subs);
+
+	if (!doubt)
 		return REMOVE_NOW;
-	if (!mm_is_gone(subs->mm))
-		return REMOVE_LATER;
-
-	mmun_lock(subs);
-	closed = subs->closed;
-	moved_on = shim->moved_on;
-	mmun_unlock(subs);
-	/* If it never heard the release it joined after it: that was no mark. */
-	return closed && !moved_on ? REMOVE_NEVER : REMOVE_NOW;
+	if (!released) {
+		if (!is_idle(shim))
+			return REMOVE_LATER;
+		mmun_lock(&shim->subs);
+		shim->doubts = 0;
+		mmun_unlock(&shim->subs);
+		return REMOVE_NOW;
+	}
+	if (is_only_holder(shim))
+		return REMOVE_WITH_MM;
+	if (READ_ONCE(unloading) && exit_is_through(shim))
+		return REMOVE_NEVER;
+	return REMOVE_LATER;
 }
 
-/* Is nobody left who needs it? Then nobody can come any more. */
-static bool begin_detach(struct mmun_shim *shim)
+static void remove_interval(struct mmun_shim *shim)
 {
-	struct mmun_subscriptions *subs = &shim->subs;
-	struct mmun_bridge *young = NULL, *tlb = NULL;
-	bool detach;
-
-	mmun_lock(subs);
-	if (!subs->users || subs->closed)
-		subs->detaching = true;
-	detach = subs->detaching;
-	if (!detach && !subs->users_young)
-		young = take_bridge(&shim->young);
-	if (!detach && !subs->users_tlb)
-		tlb = take_bridge(&shim->tlb);
-	mmun_unlock(subs);
-
-	put_bridge(young);
-	put_bridge(tlb);
-	return detach;
+	WRITE_ONCE(shim->throttled, true);
+	mmu_interval_notifier_remove(&shim->starts);
+	WRITE_ONCE(shim->throttled, false);
 }
 
-static void detach(struct mmun_shim *shim)
+static void leave_kernel(struct mmun_shim *shim)
 {
 	struct mmun_subscriptions *subs = &shim->subs;
+	bool leaving;
 
+	mmun_lock(subs);
+	leaving = shim->leaving;
+	mmun_unlock(subs);
 	/* It may have been queued again while it ran. */
-	if (shim->detached || !begin_detach(shim))
+	if (!leaving || shim->removed)
 		return;
 
-	spin_lock(&shim_lock);
-	hlist_del_init_rcu(&subs->hash);
-	spin_unlock(&shim_lock);
-	put_all_bridges(shim);
-
+	mmun_subscriptions_unpublish(subs);
 	switch (may_remove(shim)) {
 	case REMOVE_LATER:
-		queue_shim_work(shim, DETACH_RETRY);
+		queue_shim_work(shim, longer(&shim->retry_delay, RETRY_DELAY, LONGEST_DELAY));
 		return;
 	case REMOVE_NEVER:
-		pr_warn("mmun: another notifier refused a range of a dying process and left the kernel's interval state marked: %zu bytes and a mm_struct are lost\n",
-			ksize(shim));
+		pr_warn_ratelimited("mmun: %zu bytes and a mm_struct of process %d stay allocated: another driver's notifier may have refused a range of it, and something else still holds the mm_struct\n",
+				    ksize(shim), shim->pid);
 		/* For good: the kernel's tree points to it. */
 		refcount_inc(&subs->refs);
 		break;
+	case REMOVE_WITH_MM:
+		mmdrop(subs->mm);
+		break;
 	case REMOVE_NOW:
-		mmu_interval_notifier_remove(&shim->starts);
+		remove_interval(shim);
 		break;
 	}
-	shim->detached = true;
-	/* What the interval held. */
+	put_all_bridges(shim);
+	shim->removed = true;
+	spin_lock(&shims_lock);
+	list_del(&shim->node);
+	spin_unlock(&shims_lock);
+	/* The reference of the interval. */
 	mmun_subscriptions_put(subs);
 	text_put();
 }
 
-/* In this order: the second one may wait long, but then nobody is left to be told. */
 static void shim_worker(struct work_struct *work)
 {
 	struct mmun_shim *shim = container_of(to_delayed_work(work),
 					      struct mmun_shim, work);
 
 	settle(shim);
-	detach(shim);
+	put_unneeded(shim);
+	leave_kernel(shim);
 	work_done(shim);
 }
 
 /* --- attaching --- */
 
 /*
- * A signal makes the kernel's registration fail, and a timer may send one more
- * often than a registration takes. Only a fatal one may end it. (A task that is
- * being stopped or frozen still fails.)
+ * The kernel has no wake-up for this, and another driver may have left the mm
+ * marked: look again and again, for a bounded time. The ranges that are waited for do
+ * not need the mmap lock, which the caller holds.
  */
-static void block_signals(sigset_t *old)
-{
-	sigset_t all_but_kill;
-
-	siginitsetinv(&all_but_kill, sigmask(SIGKILL));
-	sigprocmask(SIG_BLOCK, &all_but_kill, old);
-}
-
-static void restore_signals(sigset_t *old)
-{
-	sigprocmask(SIG_SETMASK, old, NULL);
-}
-
-/*
- * The kernel has no wake-up for this, and its state may be marked for ever: look
- * again and again, for a bounded time. The ranges that are waited for do not
- * need the mmap lock, which we hold.
- */
-static int wait_until_joined(struct mmu_interval_notifier *interval_sub,
-			     struct mm_struct *mm)
+static int wait_until_joined(struct mmu_interval_notifier *interval_sub)
 {
 	unsigned long deadline = jiffies + ATTACH_TIMEOUT;
 
 	while (!interval_joined(interval_sub)) {
-		if (check_stable_address_space(mm))
-			return -ESRCH;
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		if (time_after(jiffies, deadline))
@@ -554,26 +789,22 @@ static int register_bridge(struct mmun_shim *shim, struct mmun_bridge *bridge,
 	return ret;
 }
 
-static void publish_bridge(struct mmun_shim *shim, struct mmun_bridge **place,
-			   struct mmun_bridge *bridge)
-{
-	mmun_lock(&shim->subs);
-	*place = bridge;
-	mmun_unlock(&shim->subs);
-}
-
 static int attach_ends(struct mmun_shim *shim)
 {
-	int ret;
+	int ret = register_bridge(shim, &shim->first, &ends_ops);
 
-	ret = register_bridge(shim, &shim->first, &ends_ops);
-	if (!ret)
-		publish_bridge(shim, &shim->ends, &shim->first);
-	return ret;
+	if (ret)
+		return ret;
+	mmun_lock(&shim->subs);
+	shim->ends = &shim->first;
+	/* It is at the head: whoever registers holds the mmap lock for writing. */
+	shim->list = container_of(shim->first.mn.hlist.pprev, struct hlist_head, first);
+	mmun_unlock(&shim->subs);
+	return 0;
 }
 
-static int attach_extra(struct mmun_shim *shim, struct mmun_bridge **place,
-			const struct mmu_notifier_ops *ops)
+static int attach_one(struct mmun_shim *shim, struct mmun_bridge **place,
+		      const struct mmu_notifier_ops *ops, unsigned int need)
 {
 	struct mmun_bridge *bridge = kzalloc(sizeof(*bridge), GFP_KERNEL);
 	int ret;
@@ -586,271 +817,189 @@ static int attach_extra(struct mmun_shim *shim, struct mmun_bridge **place,
 		return ret;
 	}
 	/* A subscriber that finds it must be able to rely on it: after. */
-	publish_bridge(shim, place, bridge);
+	mmun_lock(&shim->subs);
+	*place = bridge;
+	shim->subs.bridges |= need;
+	mmun_unlock(&shim->subs);
 	return 0;
 }
 
-static struct mmun_shim *create_shim(struct mm_struct *mm)
+/* mmun_bridge_ops: the mmap lock is held for writing. */
+static int attach_extra(struct mmun_subscriptions *subs, unsigned int missing)
+{
+	struct mmun_shim *shim = to_shim(subs);
+	int ret = 0;
+
+	if (missing & MMUN_NEED_YOUNG & ~subs->bridges)
+		ret = attach_one(shim, &shim->young, &young_ops, MMUN_NEED_YOUNG);
+	if (!ret && (missing & MMUN_NEED_TLB & ~subs->bridges))
+		ret = attach_one(shim, &shim->tlb, &tlb_ops, MMUN_NEED_TLB);
+	return ret;
+}
+
+static void detach_extra(struct mmun_subscriptions *subs, unsigned int unneeded)
+{
+	queue_shim_work(to_shim(subs), 0);
+}
+
+/* The pid for messages. Not every kernel knows which process owns a mm. */
+static pid_t pid_of(struct mm_struct *mm)
+{
+	pid_t pid = current->tgid;
+#ifdef CONFIG_MEMCG
+	struct task_struct *owner;
+
+	rcu_read_lock();
+	owner = rcu_dereference(mm->owner);
+	if (owner)
+		pid = owner->tgid;
+	rcu_read_unlock();
+#endif
+	return pid;
+}
+
+/* Nobody found it yet; its interval may be in the kernel's tree. */
+static void abandon_attach(struct mmun_shim *shim)
+{
+	/* Before the mmap lock is dropped, so that no range comes into doubt: (e). */
+	mmun_lock(&shim->subs);
+	shim->refusing = true;
+	shim->leaving = true;
+	mmun_unlock(&shim->subs);
+	/* Removing the interval may sleep long: not under this lock. */
+	queue_shim_work(shim, 0);
+}
+
+/* mmun_bridge_ops: the mmap lock is held for writing, and mm_users. */
+static int attach(struct mm_struct *mm)
 {
 	struct mmun_shim *shim;
 	int ret;
 
-	shim = kzalloc(struct_size(shim, subs.slots, nr_slots), GFP_KERNEL);
+	/* It may be marked already. */
+	if (check_stable_address_space(mm))
+		return -ESRCH;
+	shim = kzalloc(struct_size(shim, slots, nr_slots), GFP_KERNEL);
 	if (!shim)
-		return ERR_PTR(-ENOMEM);
-	mmun_subscriptions_init(&shim->subs, mm, nr_slots);
+		return -ENOMEM;
+	mmun_subscriptions_init(&shim->subs, mm, shim->slots, nr_slots);
 	INIT_DELAYED_WORK(&shim->work, shim_worker);
+	shim->had_exe_file = rcu_access_pointer(mm->exe_file);
+	shim->pid = pid_of(mm);
 
 	/* [0, ULONG_MAX - 1]: all that a range with an exclusive end can have */
 	ret = mmu_interval_notifier_insert_locked(&shim->starts, mm, 0,
 						  ULONG_MAX, &starts_ops);
 	if (ret) {
 		kfree(shim);
-		return ERR_PTR(ret);
+		return ret;
 	}
 	text_get();
 	mmgrab(mm);
+	spin_lock(&shims_lock);
+	list_add(&shim->node, &shims);
+	spin_unlock(&shims_lock);
 
-	ret = wait_until_joined(&shim->starts, mm);
+	ret = wait_until_joined(&shim->starts);
 	if (!ret)
 		ret = attach_ends(shim);
 	if (ret) {
-		/* Removing the interval may sleep long: not under this lock. */
-		queue_shim_work(shim, 0);
-		return ERR_PTR(ret);
+		abandon_attach(shim);
+		return ret;
 	}
-
-	spin_lock(&shim_lock);
-	hlist_add_head_rcu(&shim->subs.hash,
-			   &mmun_mms[hash_ptr(mm, MMUN_MMS_BITS)]);
-	spin_unlock(&shim_lock);
-	return shim;
+	mmun_subscriptions_publish(&shim->subs);
+	return 0;
 }
 
-/* With a reference, or NULL. */
-struct mmun_subscriptions *mmun_subscriptions_find(struct mm_struct *mm)
+static const struct mmun_bridge_ops bridge_ops = {
+	.attach = attach,
+	.attach_extra = attach_extra,
+	.detach_extra = detach_extra,
+	.free = free_shim,
+};
+
+static int __init mmun_init(void)
 {
-	struct mmun_subscriptions *subs;
+	int ret;
 
-	preempt_disable();
-	subs = mmun_subscriptions_peek(mm);
-	if (subs && !refcount_inc_not_zero(&subs->refs))
-		subs = NULL;
-	preempt_enable();
-	return subs;
+	nr_slots = min(8 * num_possible_cpus(), (unsigned int)BITS_PER_LONG);
+	shim_wq = alloc_workqueue("mmun", WQ_UNBOUND, 0);
+	if (!shim_wq)
+		return -ENOMEM;
+	ret = mmun_core_init();
+	if (ret) {
+		destroy_workqueue(shim_wq);
+		return ret;
+	}
+	mmun_subscriptions_setup(&bridge_ops);
+	return 0;
 }
+
+/* --- rmmod --- */
 
 /*
- * Count one more subscriber. NULL if the mm has no bridge, or one that is going.
- * *missing: the needs for which a list notifier has to be attached.
+ * No module that subscribes is loaded any more, so no subscription is left, unless
+ * a module was unloaded with one. Its callbacks are gone, so the only thing that can be
+ * done for the machine is to cut the mm off. The state is lost: nobody puts the
+ * reference of its users.
  */
-static struct mmun_subscriptions *join_existing(struct mm_struct *mm,
-						unsigned int needs,
-						unsigned int *missing)
+static void cut_off(struct mmun_shim *shim)
 {
-	struct mmun_subscriptions *subs = mmun_subscriptions_find(mm);
-	bool joined;
-
-	if (!subs)
-		return NULL;
-	*missing = 0;
-	mmun_lock(subs);
-	joined = mmun_subscriptions_add_user(subs);
-	if (joined) {
-		subs->users_young += !!(needs & MMUN_NEED_YOUNG);
-		subs->users_tlb += !!(needs & MMUN_NEED_TLB);
-		if (!to_shim(subs)->young)
-			*missing |= needs & MMUN_NEED_YOUNG;
-		if (!to_shim(subs)->tlb)
-			*missing |= needs & MMUN_NEED_TLB;
-	}
-	mmun_unlock(subs);
-	if (joined)
-		return subs;
-	mmun_subscriptions_put(subs);
-	return NULL;
-}
-
-/* mmun_subscriptions_leave(), if somebody may be the last one of some kind. */
-bool __mmun_subscriptions_leave(struct mmun_subscriptions *subs,
-				unsigned int needs)
-{
-	struct mmun_shim *shim = to_shim(subs);
-	bool idle;
-
-	subs->users--;
-	subs->users_young -= !!(needs & MMUN_NEED_YOUNG);
-	subs->users_tlb -= !!(needs & MMUN_NEED_TLB);
-	idle = !subs->users ||
-	       ((needs & MMUN_NEED_YOUNG) && !subs->users_young) ||
-	       ((needs & MMUN_NEED_TLB) && !subs->users_tlb);
-	if (idle && !subs->detaching && !subs->closed)
-		queue_shim_work(shim, 0);
-	return !subs->users;
-}
-
-static void leave_and_put(struct mmun_subscriptions *subs, unsigned int needs)
-{
-	bool last;
+	struct mmun_subscriptions *subs = &shim->subs;
+	unsigned int users;
 
 	mmun_lock(subs);
-	last = mmun_subscriptions_leave(subs, needs);
+	users = subs->users;
+	subs->users = 0;
+	shim->refusing = true;
+	shim->leaving = true;
 	mmun_unlock(subs);
-	if (last)
-		mmun_subscriptions_put(subs);
-	mmun_subscriptions_put(subs);
+	if (users)
+		pr_err("mmun: leaked: %u subscriptions of modules that are gone\n",
+		       users);
+	queue_shim_work(shim, 0);
 }
-
-static int attach_missing(struct mmun_shim *shim, unsigned int missing)
-{
-	int ret = 0;
-
-	if (missing & MMUN_NEED_YOUNG)
-		ret = attach_extra(shim, &shim->young, &young_ops);
-	if (!ret && (missing & MMUN_NEED_TLB))
-		ret = attach_extra(shim, &shim->tlb, &tlb_ops);
-	return ret;
-}
-
-/* Under the mmap lock, so that nobody else attaches. */
-static struct mmun_subscriptions *join_attach(struct mm_struct *mm,
-					      unsigned int needs)
-{
-	struct mmun_subscriptions *subs;
-	struct mmun_shim *shim;
-	unsigned int missing;
-	sigset_t old;
-	int ret = 0;
-
-	block_signals(&old);
-	while (!(subs = join_existing(mm, needs, &missing))) {
-		/* A bridge without users may go before we have joined it. */
-		shim = create_shim(mm);
-		if (IS_ERR(shim)) {
-			ret = PTR_ERR(shim);
-			goto out;
-		}
-	}
-	ret = attach_missing(to_shim(subs), missing);
-	if (ret)
-		leave_and_put(subs, needs);
-out:
-	restore_signals(&old);
-	return ret ? ERR_PTR(ret) : subs;
-}
-
-/**
- * mmun_subscriptions_join - one more subscriber for a mm
- * @mm: the address space
- * @needs: MMUN_NEED_*
- * @mmap_locked: the caller holds the mmap lock for writing
- *
- * Context: process context, may sleep. Pairs with mmun_subscriptions_leave().
- *
- * Return: the mm's state, with a reference besides that of users, or ERR_PTR() of
- * -ESRCH, -ENOMEM, -EINTR, -EBUSY.
- */
-struct mmun_subscriptions *mmun_subscriptions_join(struct mm_struct *mm,
-						   unsigned int needs,
-						   bool mmap_locked)
-{
-	struct mmun_subscriptions *subs;
-	unsigned int missing;
-
-	/* The kernel's registration is a BUG_ON() away from a mm without users. */
-	if (!mmget_not_zero(mm))
-		return ERR_PTR(-ESRCH);
-
-	subs = join_existing(mm, needs, &missing);
-	if (subs && missing) {
-		leave_and_put(subs, needs);
-		subs = NULL;
-	}
-	if (!subs) {
-		if (!mmap_locked)
-			mmap_write_lock(mm);
-		subs = join_attach(mm, needs);
-		if (!mmap_locked)
-			mmap_write_unlock(mm);
-	}
-
-	/* If it is the last user: not in the middle of the caller's locks. */
-	mmput_async(mm);
-	return subs;
-}
-
-/**
- * mm_has_mmun_notifiers - does anybody subscribe to this mm?
- * @mm: the address space
- *
- * Context: any but interrupts. A hint: it may have changed at the return.
- *
- * Return: true if so.
- */
-bool mm_has_mmun_notifiers(struct mm_struct *mm)
-{
-	struct mmun_subscriptions *subs = mmun_subscriptions_find(mm);
-	bool has;
-
-	if (!subs)
-		return false;
-	mmun_lock(subs);
-	has = subs->users;
-	mmun_unlock(subs);
-	mmun_subscriptions_put(subs);
-	return has;
-}
-EXPORT_SYMBOL_GPL(mm_has_mmun_notifiers);
 
 #ifdef MMUN_KUNIT
 #include "kunit/hook.c"
 #endif
 
-static int __init mmun_init(void)
+static void report_waiting(void)
 {
-	nr_slots = min(8 * num_possible_cpus(), (unsigned int)BITS_PER_LONG);
-	return mmun_core_init();
-}
+	struct mmun_shim *shim;
+	bool doubt;
 
-/*
- * No module that subscribes is loaded any more, so nobody subscribes, unless
- * one was unloaded with a subscription left. Its callbacks are gone, so the only
- * thing that can be done for the machine is to cut the mm off. The state is lost:
- * nobody puts the reference of its users.
- */
-static void cut_off_leaked(struct hlist_head *bucket)
-{
-	struct mmun_subscriptions *subs;
-	unsigned int users;
-
-	rcu_read_lock();
-	hlist_for_each_entry_rcu(subs, bucket, hash) {
-		mmun_lock(subs);
-		users = subs->users;
-		subs->users = 0;
-		mmun_unlock(subs);
-		if (!users)
-			continue;
-		pr_err("mmun: leaked: %u subscriptions of modules that are gone\n",
-		       users);
-		queue_shim_work(to_shim(subs), 0);
+	spin_lock(&shims_lock);
+	list_for_each_entry(shim, &shims, node) {
+		mmun_lock(&shim->subs);
+		doubt = shim->doubts;
+		mmun_unlock(&shim->subs);
+		pr_warn_ratelimited("mmun: rmmod waits for process %d: %s\n", shim->pid,
+				    doubt ? "another driver's notifier may have refused a range of it, which only its exit can end" :
+					    "a range of it is in flight");
 	}
-	rcu_read_unlock();
+	spin_unlock(&shims_lock);
 }
 
 static void __exit mmun_exit(void)
 {
-	unsigned int i;
+	struct mmun_shim *shim;
 
-	for (i = 0; i < ARRAY_SIZE(mmun_mms); i++)
-		cut_off_leaked(&mmun_mms[i]);
-	wait_event(text_unused, !atomic_read(&text_users));
+	WRITE_ONCE(unloading, true);
+	spin_lock(&shims_lock);
+	list_for_each_entry(shim, &shims, node)
+		cut_off(shim);
+	spin_unlock(&shims_lock);
+	while (!wait_event_timeout(text_unused, !atomic_read(&text_users),
+				   REPORT_INTERVAL))
+		report_waiting();
 	/*
 	 * The kernel calls bridge_free() with softirqs off, which is an RCU
 	 * read section: now the last one has returned from our text. For the
 	 * workers, destroying their queue does the same.
 	 */
 	synchronize_rcu();
+	destroy_workqueue(shim_wq);
 	mmun_core_exit();
 }
 

@@ -22,6 +22,9 @@ void mmun_kunit_init(struct mmu_notifier_range *range,
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_init);
 
+unsigned long mmun_kunit_seq;
+EXPORT_SYMBOL_GPL(mmun_kunit_seq);
+
 int mmun_kunit_accept(struct mmu_notifier_range *range)
 {
 	struct mmun_subscriptions *subs = mmun_subscriptions_find(range->mm);
@@ -29,8 +32,8 @@ int mmun_kunit_accept(struct mmu_notifier_range *range)
 
 	if (!subs)
 		return 0;
-	agreed = hear_start(&to_shim(subs)->starts, range,
-			    to_shim(subs)->release_seq);
+	agreed = bridge_start(&to_shim(subs)->starts, range,
+			      mmun_kunit_seq ?: to_shim(subs)->doubt_seq);
 	mmun_subscriptions_put(subs);
 	return agreed ? 0 : -EAGAIN;
 }
@@ -44,7 +47,7 @@ void mmun_kunit_confirm(struct mmu_notifier_range *range)
 	if (!subs)
 		return;
 	bridge.shim = to_shim(subs);
-	hear_agreed(&bridge.mn, range);
+	bridge_confirm(&bridge.mn, range);
 	mmun_subscriptions_put(subs);
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_confirm);
@@ -67,7 +70,7 @@ void mmun_kunit_end(struct mmu_notifier_range *range)
 	if (!subs)
 		return;
 	bridge.shim = to_shim(subs);
-	hear_end(&bridge.mn, range);
+	bridge_end(&bridge.mn, range);
 	mmun_subscriptions_put(subs);
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_end);
@@ -147,7 +150,7 @@ void mmun_kunit_flush_tlb(struct mm_struct *mm, unsigned long start,
 	if (!subs)
 		return;
 	bridge.shim = to_shim(subs);
-	hear_tlb_flush(&bridge.mn, mm, start, end);
+	bridge_flush_tlb(&bridge.mn, mm, start, end);
 	mmun_subscriptions_put(subs);
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_flush_tlb);
@@ -155,24 +158,36 @@ EXPORT_SYMBOL_GPL(mmun_kunit_flush_tlb);
 void mmun_kunit_look(struct mmun_subscriptions *subs,
 		     struct mmun_kunit_state *state)
 {
+	struct mmun_record *record;
 	struct mmun_notifier *mn;
 	struct list_head *node;
+	unsigned int slot;
 
 	*state = (struct mmun_kunit_state) {};
 	mmun_lock(subs);
 	state->closed = subs->closed;
-	state->detaching = subs->detaching;
+	state->leaving = to_shim(subs)->leaving;
+	state->released = to_shim(subs)->released;
+	state->doubts = to_shim(subs)->doubts;
 	state->young = to_shim(subs)->young;
 	state->tlb = to_shim(subs)->tlb;
 	state->users = subs->users;
-	state->slots = subs->nr_slots;
-	state->busy = hweight_long(subs->busy) - (BITS_PER_LONG - subs->nr_slots);
-	state->active = hweight_long(subs->active);
-	state->provisional = hweight_long(subs->provisional);
-	state->overflow = subs->overflow;
-	state->invalidating = subs->invalidating;
+	state->slots = subs->ranges.nr_slots;
+	state->busy = hweight_long(subs->ranges.busy) - (BITS_PER_LONG - subs->ranges.nr_slots);
+	state->active = hweight_long(subs->ranges.active);
+	state->provisional = hweight_long(subs->ranges.provisional);
+	state->overflow = subs->ranges.overflow;
+	state->invalidating = subs->ranges.invalidating;
 	list_for_each(node, &subs->waiters)
 		state->waiters++;
+	for (slot = 0; slot < subs->ranges.nr_slots; slot++)
+		list_for_each(node, &subs->ranges.slots[slot].sleepers)
+			state->waiters++;
+	list_for_each_entry(record, &subs->ranges.records, node) {
+		state->records++;
+		list_for_each(node, &record->slot.sleepers)
+			state->waiters++;
+	}
 	state->walks = hweight_long(subs->walking);
 	list_for_each(node, &subs->walks)
 		state->walks++;
@@ -187,7 +202,7 @@ EXPORT_SYMBOL_GPL(mmun_kunit_look);
 
 const void *mmun_kunit_invalidating(struct mmun_subscriptions *subs)
 {
-	return &subs->invalidating;
+	return &subs->ranges.invalidating;
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_invalidating);
 
@@ -237,3 +252,14 @@ unsigned int mmun_kunit_attached(void)
 	return atomic_read(&text_users);
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_attached);
+
+void mmun_kunit_cut_off(struct mm_struct *mm)
+{
+	struct mmun_subscriptions *subs = mmun_subscriptions_find(mm);
+
+	if (!subs)
+		return;
+	cut_off(to_shim(subs));
+	mmun_subscriptions_put(subs);
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_cut_off);

@@ -18,7 +18,9 @@
 /* What is known about a mm at one instant. */
 struct mmun_kunit_state {
 	bool closed;
-	bool detaching;
+	bool leaving;			/* the bridge is on its way out of the kernel */
+	bool released;			/* the mm's exit has released it */
+	unsigned int doubts;		/* ranges that may have left the mm marked */
 	bool young;			/* the bridge for young queries is there */
 	bool tlb;			/* the one for secondary TLBs */
 	unsigned int users;
@@ -26,7 +28,8 @@ struct mmun_kunit_state {
 	unsigned int busy;		/* of them, taken */
 	unsigned int active;
 	unsigned int provisional;
-	unsigned int overflow;
+	unsigned int records;		/* ranges that found no slot */
+	unsigned int overflow;		/* ... and no memory for a record */
 	unsigned int invalidating;	/* what readers look at without a lock */
 	unsigned int waiters;		/* tasks that sleep until something ends */
 	unsigned int walks;
@@ -45,6 +48,9 @@ void mmun_kunit_confirm(struct mmu_notifier_range *range);
 /* Both. */
 int mmun_kunit_start(struct mmu_notifier_range *range);
 void mmun_kunit_end(struct mmu_notifier_range *range);
+
+/* The kernel's number that starts are given; 0: the same one always. */
+extern unsigned long mmun_kunit_seq;
 
 /* False also where the bridge is not there. */
 bool mmun_kunit_clear_flush_young(struct mm_struct *mm, unsigned long start,
@@ -72,6 +78,10 @@ bool mmun_kunit_let_in(struct mmun_subscriptions *subs);
 unsigned int mmun_kunit_warnings(void);
 /* No get has memory to count its users in. */
 extern bool mmun_kunit_no_counts;
+/* Ranges that find no slot have no memory for a record. */
+extern bool mmun_kunit_no_records;
+/* Does to the bridge of @mm, which lives and has no subscriber, what rmmod does. */
+void mmun_kunit_cut_off(struct mm_struct *mm);
 /* Bridges and works, on all mms: zero when everything is detached. */
 unsigned int mmun_kunit_attached(void);
 
