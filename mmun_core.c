@@ -871,8 +871,10 @@ static int link_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
 
 	if (left)
 		mmun_subscriptions_put(subs);
-	if (*linked != mn)
+	if (*linked != mn) {
+		mn->subs = NULL;
 		mmun_subscriptions_put(subs);
+	}
 	if (!ret || !*linked)
 		return ret;
 	if ((*linked)->got)
@@ -892,6 +894,7 @@ static int register_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
 		return mmun_subscriptions_prepare(mm, mmap_locked);
 	mn->got = false;
 	mn->users = NULL;
+	mn->subs = NULL;
 	return link_notifier(mn, mm, mmap_locked, &linked);
 }
 

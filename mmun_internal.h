@@ -54,12 +54,12 @@
  *
  *   mmap_lock, for writing	the first subscription of a mm; get and the _locked calls
  *   sync_mutex (core)		one mmun_notifier_synchronize() at a time
+ *   shims_lock (shim)		the list of all bridges
  *   walk			not a lock: a task that may be inside callbacks.
  *				What waits for walks is in mmun_core.c
  *   subs->lock			all of struct mmun_subscriptions; raw
  *   free_lock (core)		the notifiers that are ready to be freed; raw
  *   mms_lock (subs)		changes of the table of mms
- *   shims_lock (shim)		the list of all bridges
  *
  * subs->lock and free_lock are raw spinlocks, held for a few steps (a get that is not
  * quick: one for each list subscriber; its put: one for each processor, until a user is

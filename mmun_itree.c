@@ -429,6 +429,7 @@ static __always_inline int insert(struct mmun_interval_notifier *sub,
 	sub->interval_tree.last = last;
 	sub->ops = ops;
 	sub->mm = mm;
+	sub->subs = NULL;
 	sub->running = 0;
 
 	return insert_quickly(sub, mm) ? 0 : insert_slowly(sub, mmap_locked);

@@ -337,9 +337,10 @@ static int start_event(struct mmun_shim *shim,
 }
 
 /* A range that may not block. False: refused. */
-static noinline bool start_nonblockable(struct mmun_shim *shim,
-					const struct mmu_notifier_range *kernel_range,
-					unsigned long cur_seq)
+static noinline bool
+bridge_start_nonblockable(struct mmun_shim *shim,
+			  const struct mmu_notifier_range *kernel_range,
+			  unsigned long cur_seq)
 	__releases(&shim->subs.lock)
 {
 	bool alone;
@@ -423,7 +424,7 @@ static bool bridge_start(struct mmu_interval_notifier *interval_sub,
 	if (unlikely(shim->doubts))
 		check_doubt(shim, cur_seq);
 	if (unlikely(!mmu_notifier_range_blockable(kernel_range)))
-		return start_nonblockable(shim, kernel_range, cur_seq);
+		return bridge_start_nonblockable(shim, kernel_range, cur_seq);
 	/* Unlinked: the end will not be delivered, see "Attaching". */
 	if (unlikely(shim->subs.closed || shim->leaving ||
 		     hlist_unhashed_lockless(&shim->first.mn.hlist))) {
