@@ -195,7 +195,7 @@ class Table(unittest.TestCase):
             mutants.main(["--for", "no_such_function"])
         self.assertEqual(stop.exception.code, 3)
 
-    def test_what_cannot_be_read(self):
+    def test_a_table_that_cannot_be_read(self):
         head = "001 name\npromise: 3\nfault: A fault.\n"
         edit = "in add\n-\tx;\n"
         self.fails("expected a number", edit)
@@ -251,13 +251,13 @@ class FakeGuest:
     def __init__(self, directory, text, output, stays):
         directory.mkdir(parents=True)
         (directory / "console.log").write_text(text)
-        self.said, self.stays, self.stopped = output, stays, False
+        self.text, self.stays, self.stopped = output, stays, False
 
     def alive(self):
         return self.stays
 
     def output(self):
-        return self.said
+        return self.text
 
     def stop(self):
         self.stopped = True
@@ -346,7 +346,7 @@ class Runs(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("1 of 2 reported, and none failed", out[0])
 
-    def test_what_does_not_build_is_not_caught(self):
+    def test_a_build_error_is_not_caught(self):
         code, out = self.run_guests([log(("002-b", BAD))],
                                     build=lambda m: "x.c:1: error:" if m.number == "001" else "")
         self.assertEqual((code, out[-1]), (1, "mutants: 1 of 2 caught"))
