@@ -127,6 +127,7 @@ coverage:
 	@scripts/coverage
 
 mutants:
+	@bash -c '. scripts/lib.sh; need python3:python3'
 	@scripts/mutants $(MUTANTS)
 
 check-all:
@@ -176,7 +177,7 @@ help:
 	@echo '  make check-hmm   upstream'"'"'s hmm-tests, on the kernel'"'"'s own core and on mmun'
 	@echo '  make check-all   make check and all that takes long: coverage, mutants, packages'
 	@echo '  make coverage    what of the core the tests execute, with gcov'
-	@echo '  make mutants     do the suites catch small faults in the core (MUTANTS="012 03")?'
+	@echo '  make mutants     do the suites catch small faults in the core (MUTANTS="012 03", MUTANTS="--for FUNCTION")?'
 	@echo '  make guest       the suites in the guest only (TESTS=t_list,t_get,...)'
 	@echo '  make events      print which events were heard on which kernel, last time'
 	@echo '  make matrix      every suite on every kernel (KERNELS="5.10 6.12 6.12-rt-amd64"), built once each'

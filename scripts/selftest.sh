@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The runner's own test: golden logs through the scanner, golden results through
-# the comparison of hmm-tests, golden counts through the table of a profile, and real
-# guests that fail in every way a guest can.
+# the comparison of hmm-tests, golden counts through the table of a profile, small
+# tables of mutants and logs of guests through scripts/mutants, and real guests that fail in every way a guest can.
 # TAP on stdout.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -66,7 +66,7 @@ bad=("$TOP"/scripts/golden/bad/*.log)
 good=("$TOP"/scripts/golden/good/*.log)
 pairs=("$TOP"/scripts/golden/hmm/*.log)
 echo "TAP version 13"
-echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + 23))"
+echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + 24))"
 for f in "${bad[@]}"; do
 	"$TOP/scripts/scan-log" "$f" >/dev/null
 	ok "scanner flags ${f##*/}" $? 1
@@ -81,6 +81,9 @@ for f in "${pairs[@]}"; do
 	"$TOP/scripts/hmm-verdict" "$f" "$work/totals" >"$work/said"
 	ok "two columns: ${f##*/}" "$?: $(cat "$work/totals")" "$(sed -n '1s/^# wants //p' "$f")" "$work/said"
 done
+
+"$TOP/scripts/test_mutants.py" >"$work/said" 2>&1
+ok "mutants: the table, its edits and the verdicts" $? 0 "$work/said"
 
 # A profile: windows that are forgotten, that are kept together, one that is far from the
 # others; names that mean the same place. Then a line that nobody counted, and one that
