@@ -518,23 +518,28 @@ static inline void victim_uffd(void)
 	victim_say(getpid());
 }
 
+/* The stacks of all threads are mapped before anybody is slow. */
+static pthread_barrier_t victim_threads;
+
 static inline void *victim_invalidate(void *arg)
 {
 	char *page = (char *)victim_area + (unsigned long)arg * PAGE;
 
+	pthread_barrier_wait(&victim_threads);
 	for (;;) {
 		*page = 1;
 		madvise(page, PAGE, MADV_DONTNEED);
-		/* where nobody is slow, it must leave the others some time */
-		step();
+		/* when nobody is slow any more, others need the processors */
+		sleep_ms(20);
 	}
 	return NULL;
 }
 
-static inline void victim_invalidate_all(void)
+static inline void victim_threads_prepare(void)
 {
 	unsigned long i;
 
+	pthread_barrier_init(&victim_threads, NULL, V_THREADS + 1);
 	for (i = 0; i < V_THREADS; i++)
 		if (victim_thread(victim_invalidate, (void *)i))
 			_exit(8);
@@ -586,7 +591,7 @@ static inline void victim_act(enum victim_kind kind)
 		victim_uffd();
 		break;
 	case V_MANY_RANGES:
-		victim_invalidate_all();
+		pthread_barrier_wait(&victim_threads);
 		break;
 	default:
 		break;
@@ -604,6 +609,8 @@ static inline void __noreturn victim_main(enum victim_kind kind)
 		victim_thread(victim_exec, NULL);
 		pause_for_ever();
 	}
+	if (kind == V_MANY_RANGES)
+		victim_threads_prepare();
 	if (kind == V_FIRST_GONE)
 		victim_thread(victim_second, NULL);
 	else

@@ -63,8 +63,12 @@ FIXTURE_TEARDOWN(latency)
 
 /* ---- what the target does ---- */
 
+/* A stack for a thread is mapped before anything is slow. */
+static pthread_barrier_t all_there;
+
 static void *invalidator(void *page)
 {
+	pthread_barrier_wait(&all_there);
 	for (;;) {
 		*(volatile char *)page = 1;
 		madvise(page, PAGE, MADV_DONTNEED);
@@ -74,18 +78,26 @@ static void *invalidator(void *page)
 	return NULL;
 }
 
-static long invalidate(unsigned long area, unsigned long threads)
+/* Prepare so many threads; they begin when they are let. */
+static long invalidators(unsigned long area, unsigned long threads)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
 	unsigned long i;
 
+	pthread_barrier_init(&all_there, NULL, threads + 1);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 65536);
 	for (i = 0; i < threads; i++)
 		if (pthread_create(&thread, &attr, invalidator,
 				   (void *)(area + i * PAGE)))
 			return -EAGAIN;
+	return 0;
+}
+
+static long invalidate(void)
+{
+	pthread_barrier_wait(&all_there);
 	return 0;
 }
 
@@ -195,14 +207,15 @@ TEST_F_TIMEOUT(latency, fault_elsewhere_and_subscription_do_not_wait_for_48, 200
 	struct times idle, busy;
 	__u32 slow, elsewhere;
 
+	ASSERT_EQ(0, target_run(&self->t, invalidators, self->area,
+				INVALIDATORS));
 	ASSERT_EQ(0, attach_interval(self->fd, self->t.pid, self->area,
 				     INVALIDATORS * PAGE, &slow));
 	ASSERT_EQ(0, attach_interval(self->fd, self->t.pid, self->other, PAGE,
 				     &elsewhere));
 	ASSERT_EQ(0, measure(self->fd, self->t.pid, elsewhere, &idle));
 	ASSERT_EQ(0, set_knobs(self->fd, slow, 0, SLOW_MS, 0, 0));
-	ASSERT_EQ(0, target_run(&self->t, invalidate, self->area,
-				INVALIDATORS));
+	ASSERT_EQ(0, target_run(&self->t, invalidate));
 	ASSERT_TRUE(WAIT_FOR(has_started(self->fd, slow, INVALIDATORS),
 			     20000));
 	ASSERT_EQ(0, measure(self->fd, self->t.pid, elsewhere, &busy));
@@ -236,10 +249,10 @@ static void start_slow_ranges(struct __test_metadata *_metadata,
 {
 	__u32 id;
 
+	ASSERT_EQ(0, target_run(&self->t, invalidators, self->area, threads));
 	ASSERT_EQ(0, attach_list(self->fd, self->t.pid, &id));
-	/* before it is slow: a stack for a thread is a range, too */
-	ASSERT_EQ(0, target_run(&self->t, invalidate, self->area, threads));
 	ASSERT_EQ(0, set_knobs(self->fd, id, 0, ms, 0, 0));
+	ASSERT_EQ(0, target_run(&self->t, invalidate));
 	sleep_ms(STARVE_MS / 2);
 }
 
