@@ -64,6 +64,7 @@
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -254,6 +255,25 @@ static bool may_mirror(struct task_struct *task, struct mm_struct *mm)
 	return mm == current->mm || exec_ns_ptraceable(task, mm);
 }
 
+/*
+ * A process lives on when its first thread has exited, which then has no mm: any
+ * other thread's is the same.
+ */
+static struct mm_struct *mm_of_process(struct task_struct *first)
+{
+	struct mm_struct *mm = NULL;
+	struct task_struct *task;
+
+	rcu_read_lock();
+	for_each_thread(first, task) {
+		mm = get_task_mm(task);
+		if (mm)
+			break;
+	}
+	rcu_read_unlock();
+	return mm;
+}
+
 /* Return: the mm with a user, for mmput(). */
 static struct mm_struct *mm_of_pid(s32 nr)
 {
@@ -272,7 +292,7 @@ static struct mm_struct *mm_of_pid(s32 nr)
 	put_pid(pid);
 	if (!task)
 		return ERR_PTR(-ESRCH);
-	mm = get_task_mm(task);
+	mm = mm_of_process(task);
 	if (!mm) {
 		mm = ERR_PTR(-ESRCH);
 	} else if (!may_mirror(task, mm)) {

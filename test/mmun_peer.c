@@ -24,6 +24,7 @@
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -48,6 +49,7 @@ struct peer {
 	struct mmu_notifier mn;
 	struct mmu_interval_notifier mni;
 	spinlock_t lock;		/* the user lock of the interval */
+	struct mutex busy;		/* TRYLOCK: what start and release need */
 
 	/* on wq: nobody is held once hold is false */
 	wait_queue_head_t wq;
@@ -75,9 +77,24 @@ static void peer_list_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	struct peer *peer = container_of(mn, struct peer, mn);
 
+	mutex_lock(&peer->busy);
 	atomic64_inc(&peer->releases);
 	if (peer->release_delay_ms)
 		msleep(peer->release_delay_ms);
+	mutex_unlock(&peer->busy);
+}
+
+/* whether a range that may not sleep is refused */
+static bool peer_refuses(struct peer *peer)
+{
+	if (peer->flags & MMUN_PEER_REFUSE)
+		return true;
+	if (!(peer->flags & MMUN_PEER_TRYLOCK))
+		return false;
+	if (!mutex_trylock(&peer->busy))
+		return true;
+	mutex_unlock(&peer->busy);
+	return false;
 }
 
 static int peer_list_start(struct mmu_notifier *mn,
@@ -85,8 +102,7 @@ static int peer_list_start(struct mmu_notifier *mn,
 {
 	struct peer *peer = container_of(mn, struct peer, mn);
 
-	if ((peer->flags & MMUN_PEER_REFUSE) &&
-	    !mmu_notifier_range_blockable(range)) {
+	if (!mmu_notifier_range_blockable(range) && peer_refuses(peer)) {
 		atomic64_inc(&peer->refusals);
 		return -EAGAIN;
 	}
@@ -159,6 +175,22 @@ static const struct mmu_interval_notifier_ops peer_interval_ops = {
 	.invalidate = peer_invalidate,
 };
 
+/* a first thread that has exited has no mm, and the others still do */
+static struct mm_struct *peer_mm_of_process(struct task_struct *first)
+{
+	struct mm_struct *mm = NULL;
+	struct task_struct *task;
+
+	rcu_read_lock();
+	for_each_thread(first, task) {
+		mm = get_task_mm(task);
+		if (mm)
+			break;
+	}
+	rcu_read_unlock();
+	return mm;
+}
+
 static struct mm_struct *peer_get_mm(pid_t nr)
 {
 	struct task_struct *task;
@@ -177,7 +209,7 @@ static struct mm_struct *peer_get_mm(pid_t nr)
 	put_pid(pid);
 	if (!task)
 		return ERR_PTR(-ESRCH);
-	mm = get_task_mm(task);
+	mm = peer_mm_of_process(task);
 	put_task_struct(task);
 	return mm ? mm : ERR_PTR(-ESRCH);
 }
@@ -190,7 +222,7 @@ static int peer_link(struct peer *peer, struct mm_struct *mm,
 						    arg->length,
 						    &peer_interval_ops);
 
-	if (peer->flags & MMUN_PEER_REFUSE)
+	if (peer->flags & (MMUN_PEER_REFUSE | MMUN_PEER_TRYLOCK))
 		peer->mn.ops = &peer_refusing_list_ops;
 	else
 		peer->mn.ops = &peer_list_ops;
@@ -214,10 +246,12 @@ static void peer_unlink(struct peer *peer)
 	peer_put(peer);
 }
 
+#define PEER_FLAGS	(MMUN_PEER_REFUSE | MMUN_PEER_HOLD | MMUN_PEER_TRYLOCK)
+
 static int peer_check_attach(const struct mmun_peer_attach *arg)
 {
 	if (arg->reserved ||
-	    arg->flags & ~(MMUN_PEER_REFUSE | MMUN_PEER_HOLD) ||
+	    arg->flags & ~PEER_FLAGS ||
 	    arg->release_delay_ms > MMUN_PEER_DELAY_MAX_MS)
 		return -EINVAL;
 
@@ -227,7 +261,9 @@ static int peer_check_attach(const struct mmun_peer_attach *arg)
 			return -EINVAL;
 		return 0;
 	case MMUN_PEER_INTERVAL:
-		return arg->release_delay_ms ? -EINVAL : 0;
+		if (arg->release_delay_ms || arg->flags & MMUN_PEER_TRYLOCK)
+			return -EINVAL;
+		return 0;
 	default:
 		return -EINVAL;
 	}
@@ -252,6 +288,7 @@ static int peer_attach(struct peer_file *file, void __user *uarg, u32 size)
 		return -ENOMEM;
 	kref_init(&peer->ref);
 	spin_lock_init(&peer->lock);
+	mutex_init(&peer->busy);
 	init_waitqueue_head(&peer->wq);
 	peer->kind = arg.kind;
 	peer->flags = arg.flags;

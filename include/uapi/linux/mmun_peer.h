@@ -29,6 +29,11 @@ enum mmun_peer_kind {
 #define MMUN_PEER_REFUSE	0x1u
 /* interval: keep blockable ranges waiting until RELEASE_HOLD */
 #define MMUN_PEER_HOLD		0x2u
+/*
+ * list: release holds a lock while it sleeps, and a range that is not blockable is
+ * refused while that lock is held. Without invalidate_range_end, as above.
+ */
+#define MMUN_PEER_TRYLOCK	0x4u
 
 #define MMUN_PEER_DELAY_MAX_MS	10000u
 #define MMUN_PEER_WAIT_MAX_MS	60000u
