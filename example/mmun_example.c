@@ -337,3 +337,4 @@ module_misc_device(example_device);
 MODULE_AUTHOR("mmun developers");
 MODULE_DESCRIPTION("An example of a driver that mirrors memory through mmun");
 MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1");

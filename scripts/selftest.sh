@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The runner's own test: golden logs through the scanner, golden results through
-# the comparison of hmm-tests, golden counts through the table of a profile, and real
-# guests that fail in every way a guest can.
+# the comparison of hmm-tests, golden counts through the table of a profile, releases
+# that lack something, and real guests that fail in every way a guest can.
 # TAP on stdout.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -14,7 +14,7 @@
 kernel=$(kernels)
 kernel=${kernel%% *}
 prepare "$kernel"
-need python3:python3
+need python3:python3 git:git
 work=$(mktemp -d "$CACHE/selftest.XXXXXX") || exit 3
 trap 'rm -rf "$work"' EXIT
 
@@ -66,7 +66,7 @@ bad=("$TOP"/scripts/golden/bad/*.log)
 good=("$TOP"/scripts/golden/good/*.log)
 pairs=("$TOP"/scripts/golden/hmm/*.log)
 echo "TAP version 13"
-echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + 23))"
+echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + 36))"
 for f in "${bad[@]}"; do
 	"$TOP/scripts/scan-log" "$f" >/dev/null
 	ok "scanner flags ${f##*/}" $? 1
@@ -112,6 +112,9 @@ events all "0 "
 events failed "0 FAILED"
 events lost "1 LOST"
 events 6.12-debug "1 SKIPPED"
+
+# shellcheck source=scripts/selftest-release.sh
+. "$TOP/scripts/selftest-release.sh"
 
 guest "a good run passes" 0 "1 passed, 0 failed, 1 skipped" "" <<<'echo 1..2; echo ok 1 a; echo "ok 2 b # SKIP no b"'
 ok "guest: a good run is counted" "$(cat "$work/out/totals")" "3 0 1"

@@ -18,6 +18,7 @@ static const char help_main[] =
 "  mmunctl stats [PID]  count them for a while; without PID, the driver's figures\n"
 "  mmunctl demo         let a program change its memory, and check what was heard\n"
 "  mmunctl bench        measure mmun beside the kernel's own notifier core\n"
+"  mmunctl --version    print the version of mmunctl\n"
 "\n"
 "mmunctl COMMAND --help tells more. It needs root, mmun.ko and mmun_test.ko; bench\n"
 "needs bench/mmun_bench.ko instead of the latter.\n"
@@ -378,6 +379,9 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
 	    !strcmp(argv[1], "help")) {
 		fputs(help_main, stdout);
+		code = CODE_OK;
+	} else if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts("mmunctl " MMUN_VERSION);
 		code = CODE_OK;
 	} else if (!strcmp(argv[1], "watch")) {
 		code = run_watch(argv + 2);
