@@ -65,8 +65,10 @@ guest() {
 bad=("$TOP"/scripts/golden/bad/*.log)
 good=("$TOP"/scripts/golden/good/*.log)
 pairs=("$TOP"/scripts/golden/hmm/*.log)
+texts=("$TOP"/scripts/golden/english/*.want)
+texts=("${texts[@]%.want}")
 echo "TAP version 13"
-echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + 36))"
+echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + ${#texts[@]} + 36))"
 for f in "${bad[@]}"; do
 	"$TOP/scripts/scan-log" "$f" >/dev/null
 	ok "scanner flags ${f##*/}" $? 1
@@ -80,6 +82,12 @@ for f in "${pairs[@]}"; do
 	echo 0 0 0 >"$work/totals"
 	"$TOP/scripts/hmm-verdict" "$f" "$work/totals" >"$work/said"
 	ok "two columns: ${f##*/}" "$?: $(cat "$work/totals")" "$(sed -n '1s/^# wants //p' "$f")" "$work/said"
+done
+
+# The sentences that the check of the English finds, and those that it passes.
+for f in "${texts[@]}"; do
+	(cd "$TOP" && scripts/english "${f#"$TOP"/}") | sed 's/^[^:]*://' | diff "$f.want" - >"$work/diff"
+	ok "english: ${f##*/}" $? 0 "$work/diff"
 done
 
 # A profile: windows that are forgotten, that are kept together, one that is far from the
