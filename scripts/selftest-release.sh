@@ -44,7 +44,7 @@ mv "$work/release-cache" "$work/release-good-cache"
 release "nothing is missing" 0 "^release $(cat "$TOP/VERSION"): .*\.tar\.gz$" true
 tar -tzf "$work/release-cache/release/mmun-$(cat "$TOP/VERSION").tar.gz" >"$work/said"
 ok "release: the tarball has the tree" "$(grep -cx "mmun-$(cat "$TOP/VERSION")/VERSION" "$work/said")" 1 "$work/said"
-release "a file that is not committed" 1 "missing: 1 files are not committed; the first is new" touch new
+release "a file that is not committed" 1 "uncommitted: 1, the first is new" touch new
 release "no entry in CHANGELOG.md" 1 "missing: CHANGELOG.md has no dated entry" \
 	commit sed -i '/^## [0-9]/d' CHANGELOG.md
 release "debian/changelog has another version" 1 "missing: debian/changelog has version 9.9," \
