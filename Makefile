@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What people type. What kbuild compiles is in Kbuild; what runs in a test
-# guest is in scripts/.
+# The targets for people. Kbuild lists the sources that the kernel's build system
+# compiles; scripts/ has everything that runs in a test guest.
 
 KREL ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KREL)/build
@@ -9,9 +9,10 @@ PREFIX ?= /usr/local
 INSTALL_MOD_PATH ?= $(DESTDIR)
 CFLAGS ?= -O2 -Wall
 
-# The release that KDIR builds for, which need not be the running one. It is where
-# modules go; "make kernelrelease" says another one on Debian's 6.1. To uninstall takes
-# no headers: they may be gone.
+# The release that KDIR builds for, which need not be the running one. Modules are
+# installed under this name. Do not ask "make kernelrelease", which prints another name
+# on Debian's 6.1. Without headers fall back to KREL: uninstall must work after the
+# headers were removed.
 kdir-release = $(or $(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' \
 	$(KDIR)/include/generated/utsrelease.h 2>/dev/null),$(KREL))
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
@@ -20,11 +21,13 @@ headers = $(DESTDIR)$(PREFIX)/include/mmun
 installed = $(INSTALL_MOD_PATH)/lib/modules/$(kdir-release)/$(moddir)
 mandir = $(DESTDIR)$(PREFIX)/share/man
 man = mmunctl.1 mmun.4 mmun_notifier.9
+# Not read before it is used: the guest of check-machine has a Makefile and no VERSION.
+version = $(shell cat VERSION)
 
 all: modules
 
-# What the person sets on the command line reaches the scripts by itself; the
-# default of KDIR must not, so it is not exported.
+# make exports the variables of its command line to the scripts. The default of KDIR is
+# not exported: a script would take it for the user's own kernel.
 
 need-kdir:
 	@test -e $(KDIR)/Makefile || { \
@@ -33,18 +36,18 @@ need-kdir:
 	     "or pass KDIR=." >&2; \
 	exit 1; }
 
-# To clean takes no symbols.
+# Building needs Module.symvers; "make clean" works without it.
 need-symvers: need-kdir
 	@test -s $(KDIR)/Module.symvers || { \
-	echo "There is no Module.symvers at $(KDIR): that kernel was configured and not" \
-	     "built. Build it (make vmlinux modules), or pass KDIR= its headers." >&2; \
+	echo "There is no Module.symvers at $(KDIR): that kernel was configured but not" \
+	     "built. Build it (make vmlinux modules), or pass its headers in KDIR=." >&2; \
 	exit 1; }
 
 modules: need-symvers
 	+$(kbuild) modules
 
-# Without a trace in the tree: kbuild is given a directory that has no module, and
-# asks the kernel what it is like. The facts of KUnit only where there is KUnit.
+# Run the probes of compat/ in a temporary directory that has no module, so that nothing
+# is left in the tree. The probes for KUnit run only if the kernel has KUnit.
 probes: need-kdir
 	@dir=$$(mktemp -d) && trap 'rm -rf $$dir' EXIT && \
 	printf '%s\n' 'mmun-compat := $(CURDIR)/compat' \
@@ -58,23 +61,25 @@ probes: need-kdir
 
 tools: tools/mmunctl
 
-tools/mmunctl: $(wildcard tools/*.[ch] include/uapi/linux/*.h)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -Iinclude/uapi -pthread $(LDFLAGS) \
+tools/mmunctl: $(wildcard tools/*.[ch] include/uapi/linux/*.h) VERSION
+	$(CC) $(CPPFLAGS) $(CFLAGS) -DMMUN_VERSION='"$(version)"' -Iinclude/uapi -pthread $(LDFLAGS) \
 		-o $@ $(filter %.c,$^)
 
-# Whether the kernel will take the modules is asked before anything is installed. With
-# DESTDIR this is a package's staging: depmod is for its installation, and so is the
-# question. What fails half way leaves nothing, of an earlier installation either.
+# may-load checks first that the kernel will accept the modules. With DESTDIR a package
+# is being staged: skip the check and depmod, which belong to the package's installation.
+# If a step fails, uninstall removes everything, an earlier installation too.
 install: modules tools
 	$(if $(DESTDIR),,@scripts/may-load $(kdir-release) "$(SIGN_KEY)" "$(SIGN_CERT)")
 	+@$(MAKE) --no-print-directory install-files || { \
 	$(MAKE) -s --no-print-directory uninstall; \
-	echo "Nothing is installed: what failed is said above." >&2; \
+	echo "Nothing is installed: the installation failed and was rolled back; see the" \
+	     "error above." >&2; \
 	exit 1; }
 
 depmod = $(if $(DESTDIR),true,PATH=$$PATH:/usr/sbin:/sbin depmod -b $(INSTALL_MOD_PATH)/ $(kdir-release))
-# A distribution does not ship its signing key; SIGN_KEY and SIGN_CERT are the person's own.
-# What is signed is not compressed, as the kernel's own may be.
+# A distribution does not ship its signing key: SIGN_KEY and SIGN_CERT are the user's own.
+# The modules stay uncompressed: sign-file runs after modules_install, which would have
+# compressed them.
 kernels-own = CONFIG_MODULE_SIG_ALL= $(patsubst %,CONFIG_MODULE_COMPRESS_%=,GZIP XZ ZSTD)
 
 install-files:
@@ -93,12 +98,12 @@ install-files:
 	$(foreach m,$(man),install -D -m 644 Documentation/man/$(m) \
 		$(mandir)/man$(lastword $(subst ., ,$(m)))/$(m) &&) true
 
-# What all kernels share goes with the last of them.
+# mmunctl, the headers and the man pages serve all kernels: remove them with the last one.
 uninstall:
 	rm -rf $(installed) $(headers)/$(kdir-release)
 	[ ! -d $(INSTALL_MOD_PATH)/lib/modules/$(kdir-release) ] || $(depmod)
 	@if ls $(headers)/*/Module.symvers 2>/dev/null; then \
-		echo "mmunctl, the headers and the man pages stay, for the kernels above."; \
+		echo "The kernels above still use mmunctl, the headers and the man pages: kept."; \
 	else \
 		rm -rf $(headers) $(DESTDIR)$(PREFIX)/bin/mmunctl \
 			$(foreach m,$(man),$(mandir)/man$(lastword $(subst ., ,$(m)))/$(m)); \
@@ -160,45 +165,61 @@ lint:
 selftest:
 	@scripts/selftest.sh
 
+version:
+	@scripts/version
+
+release:
+	@scripts/release
+
 help:
 	@echo 'Build and use, on this machine:'
 	@echo '  make             build mmun.ko, test/mmun_test.ko and bench/mmun_bench.ko'
 	@echo '  make tools       build tools/mmunctl'
-	@echo '  make probes      print what compat/ finds the kernel to be like'
-	@echo '  make install     modules, mmunctl and headers (DESTDIR=, PREFIX=)'
-	@echo '  make uninstall   remove what install put there'
-	@echo '  make clean       remove what was built in the tree'
-	@echo '  make docs        Documentation/ as HTML, with the API'
+	@echo '  make probes      print the API facts that the probes of compat/ find in the kernel'
+	@echo '  make install     install the modules, mmunctl, the headers and the man pages'
+	@echo '                   (DESTDIR=, PREFIX=)'
+	@echo '  make uninstall   remove the installed files'
+	@echo '  make clean       remove the files that were built in the tree'
+	@echo '  make docs        build Documentation/ as HTML, with the API'
 	@echo
-	@echo 'In a QEMU guest with a stock kernel; nothing of this machine is touched:'
-	@echo '  make demo        a real process, watched through mmun'
-	@echo '  make check       every test, on every kernel'
-	@echo '  make kunit       the KUnit suites, on a debug kernel that is built once'
-	@echo '  make check-hmm   upstream'"'"'s hmm-tests, on the kernel'"'"'s own core and on mmun'
-	@echo '  make check-all   make check and all that takes long: coverage, mutants, packages'
-	@echo '  make coverage    what of the core the tests execute, with gcov'
-	@echo '  make mutants     do the suites catch small faults in the core (MUTANTS="012 03", MUTANTS="--for FUNCTION")?'
-	@echo '  make guest       the suites in the guest only (TESTS=t_list,t_get,...)'
-	@echo '  make events      print which events were heard on which kernel, last time'
-	@echo '  make matrix      every suite on every kernel (KERNELS="5.10 6.12 6.12-rt-amd64"), built once each'
-	@echo '  make bench       what mmun costs beside the in-kernel core (BENCH="register mmap")'
-	@echo '  make profile     the lines of it that miss their target, by function (PROFILE="mmap.list.64 exit.list.1")'
-	@echo '  make lint        sparse, W=1, checkpatch and shellcheck only'
-	@echo '  make check-package  build and install the Debian packages, in a chroot'
-	@echo '  make check-machine  udev, lockdown, signatures, and kernels that cannot have mmun'
-	@echo '  make selftest    test the runner itself'
+	@echo 'In a QEMU guest with a stock kernel; nothing on this machine is changed:'
+	@echo '  make demo        watch a real process through mmun'
+	@echo '  make check       run every test on every kernel'
+	@echo '  make kunit       run the KUnit suites on a debug kernel, which is built once'
+	@echo '  make check-hmm   run upstream'"'"'s hmm-tests on the kernel'"'"'s own core and on mmun'
+	@echo '  make check-all   make check, then coverage, mutants and packages, which take long'
+	@echo '  make coverage    measure with gcov how much of the core the tests execute'
+	@echo '  make mutants     put small faults into the core: do the suites catch each one?'
+	@echo '                   (MUTANTS="012 03", MUTANTS="--for FUNCTION")'
+	@echo '  make guest       run the test programs only (TESTS=t_list,t_get,...)'
+	@echo '  make events      print which events were heard on which kernel in the last check'
+	@echo '  make matrix      run every suite on every kernel (KERNELS="5.10 6.12 6.12-rt-amd64");'
+	@echo '                   test kernels are built once'
+	@echo '  make bench       measure the cost of mmun beside the in-kernel core'
+	@echo '                   (BENCH="register mmap")'
+	@echo '  make profile     count the instructions by function for the lines that miss their'
+	@echo '                   target (PROFILE="mmap.list.64 exit.list.1")'
+	@echo '  make lint        run sparse, W=1, checkpatch, shellcheck and the other source checks'
+	@echo '  make check-package  build and install the Debian packages in a chroot'
+	@echo '  make check-machine  test udev, lockdown, signatures, and kernels that cannot have mmun'
+	@echo '  make selftest    test the test runner'
 	@echo
-	@echo 'Choices:'
-	@echo '  SIGN_KEY=FILE SIGN_CERT=FILE  with install: sign the modules (README.md)'
+	@echo 'For the maintainer:'
+	@echo '  make version     check that every file states the version in VERSION'
+	@echo '  make release     print what is missing for a release; if nothing is, make the tarball'
+	@echo
+	@echo 'Variables:'
+	@echo '  SIGN_KEY=FILE SIGN_CERT=FILE  with install: sign the modules'
+	@echo '                     (Documentation/installing.rst)'
 	@echo '  KDIR=DIR           kernel headers or build tree to build against'
 	@echo '  KERNEL=6.12|6.1    one stock kernel for the guest'
-	@echo '  FLAVOUR=debug|kcsan|rt|gcov  with kunit, check-hmm: of the test kernel'
-	@echo '  SUITE=GLOB CASE=GLOB SEED=N STEPS=N  with kunit: what to run'
-	@echo '  KERNEL_IMAGE=FILE  with KDIR=, your own kernel for the guest'
-	@echo '  MMUN_ACCEL=tcg|kvm how the guest runs (default: kvm where it works)'
+	@echo '  FLAVOUR=debug|kcsan|rt|gcov  with kunit, check-hmm: which test kernel'
+	@echo '  SUITE=GLOB CASE=GLOB SEED=N STEPS=N  with kunit: which cases, which random sequence'
+	@echo '  KERNEL_IMAGE=FILE  with KDIR=: boot this kernel in the guest'
+	@echo '  MMUN_ACCEL=tcg|kvm how QEMU runs the guest (default: kvm where it works)'
 	@echo '  MMUN_CACHE=DIR     kernels, builds and logs'
 	@echo '                     (default: $${XDG_CACHE_HOME:-~/.cache}/mmun)'
-	@echo '  V=1                show the guest as it talks'
+	@echo '  V=1                show the console of the guest'
 
 .PHONY: all need-kdir modules probes tools install install-files uninstall clean need-symvers
-.PHONY: demo check check-hmm guest kunit coverage mutants check-all events matrix bench profile lint selftest help docs check-package check-machine
+.PHONY: demo check check-hmm guest kunit coverage mutants check-all events matrix bench profile lint selftest version release help docs check-package check-machine

@@ -1010,3 +1010,4 @@ module_exit(mmun_exit);
 MODULE_DESCRIPTION("Memory-management notifiers as a module");
 MODULE_AUTHOR("mmun developers");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(MMUN_VERSION);

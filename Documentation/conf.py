@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# For scripts/docs, which says where the sources of a kernel are: its own tools
-# read the kernel-doc comments.
+# scripts/docs sets MMUN_KERNEL_SOURCE, because the kernel's own tools read the kernel-doc
+# comments.
 import os
 import sys
 
@@ -10,6 +10,8 @@ sys.path.insert(0, os.path.join(kernel, 'Documentation', 'sphinx'))
 
 project = 'mmun'
 author = 'mmun developers'
+with open(os.path.join('..', 'VERSION')) as f:
+    version = release = f.read().strip()
 extensions = ['kerneldoc']
 kerneldoc_bin = os.path.join(kernel, 'scripts', 'kernel-doc')
 kerneldoc_srctree = os.path.abspath('..')

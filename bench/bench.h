@@ -12,7 +12,7 @@
 
 struct bench_core;
 
-/* What one ATTACH attached. */
+/* The subscriptions of one ATTACH. */
 struct bench_group {
 	struct list_head node;		/* in the file's groups */
 	const struct bench_core *core;

@@ -383,3 +383,4 @@ module_exit(bench_exit);
 
 MODULE_DESCRIPTION("The kernel's own notifier and mmun, measured side by side");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(MMUN_VERSION);

@@ -4,7 +4,7 @@
  * compiles them as they are, and mmun.c on mmun, by its drop-in header: what is
  * compared is the same code.
  *
- * Only the calls in question are inside the time. What prepares and undoes them,
+ * Only the calls in question are inside the time. Their preparation and undoing,
  * the checks for signals and the offers to reschedule are outside, between rounds.
  */
 
@@ -120,7 +120,7 @@ static const struct mmu_interval_notifier_ops interval_ops = {
 	.invalidate = interval_invalidate,
 };
 
-/* What get makes, how many there are, and who waits until there is none. */
+/* The number of live objects of get, and the queue of those that wait for none. */
 static atomic_t got_live = ATOMIC_INIT(0);
 static DECLARE_WAIT_QUEUE_HEAD(got_wait);
 
@@ -284,7 +284,7 @@ static u64 clock_cost(void)
 	return cost;
 }
 
-/* What passed since @begin, without the clock. */
+/* The time since @begin, without the cost of the clock. */
 static u64 elapsed(const struct run *run, u64 begin)
 {
 	u64 ns;

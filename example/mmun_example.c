@@ -5,8 +5,8 @@
  * The device is made of software. Its page table is pages[], one pointer for each
  * page of the range, NULL where nothing is mirrored. A read that finds NULL takes
  * a page fault: page_fault(). An invalidation takes pages out: invalidate(). The device
- * reads under the mirror's lock; a real one would be told to drop its TLB entry,
- * and be waited for, at the end of invalidate().
+ * reads under the mirror's lock. For a real device, invalidate() would end by asking
+ * it to drop its TLB entry and waiting until it has.
  *
  * The mirror holds no reference on the pages. It need not: as long as a pointer is
  * in pages[], no invalidation of that page has returned, so the page still belongs
@@ -66,8 +66,8 @@ static void drop(struct mirror *mirror, unsigned long first, unsigned long last)
 }
 
 /*
- * Called before the page tables change. When it returns, nothing of the range is
- * in the mirror; what is being faulted in meanwhile collides, by set_seq.
+ * Called before the page tables change. When it returns, no page of the range is
+ * in the mirror. A page fault that runs meanwhile collides, because of set_seq.
  */
 static bool invalidate(struct mmun_interval_notifier *interval,
 		       const struct mmun_notifier_range *range,
@@ -77,7 +77,7 @@ static bool invalidate(struct mmun_interval_notifier *interval,
 	unsigned long end = mirror->start + mirror->nr * PAGE_SIZE;
 	unsigned long first, last;
 
-	/* A process that is being killed for its memory cannot be waited for. */
+	/* The OOM reaper cannot wait for the lock: refuse the range. */
 	if (mmun_notifier_range_blockable(range))
 		mutex_lock(&mirror->lock);
 	else if (!mutex_trylock(&mirror->lock))
@@ -134,7 +134,7 @@ static int page_fault(struct mirror *mirror, unsigned long i, void *buf)
 		if (ret && ret != -EBUSY)
 			return ret;
 
-		/* What was found is worth nothing before this says no. */
+		/* The page may be used only if read_retry() returns false. */
 		mutex_lock(&mirror->lock);
 		if (!ret && !mmun_interval_read_retry(&mirror->interval,
 						      range.notifier_seq)) {
@@ -165,9 +165,9 @@ static int read_page(struct mirror *mirror, unsigned long i, void *buf)
 		return ret;
 
 	/*
-	 * The interval holds the mm_struct; to fault pages in takes the address
-	 * space. It is let go without our lock: if we are its last user, this is
-	 * its exit, which calls invalidate().
+	 * The interval holds the mm_struct; a page fault needs the address space.
+	 * Drop it without our lock: if we are its last user, mmput() runs the
+	 * exit, which calls invalidate().
 	 */
 	if (!mmget_not_zero(mirror->interval.mm))
 		return -ESRCH;
@@ -291,14 +291,14 @@ static int example_open(struct inode *inode, struct file *filp)
 	return 0;
 }
 
-/* Nobody uses the file any more, so nothing comes into the mirror. */
+/* The file has no users any more, so no page fault fills the mirror. */
 static int example_release(struct inode *inode, struct file *filp)
 {
 	struct example_file *file = filp->private_data;
 	struct mirror *mirror = file->mirror;
 
 	if (mirror) {
-		/* First empty: once remove has begun, nothing may be heard. */
+		/* Empty it first: remove may cut off invalidations. */
 		mutex_lock(&mirror->lock);
 		drop(mirror, 0, mirror->nr - 1);
 		mutex_unlock(&mirror->lock);
@@ -329,11 +329,12 @@ static struct miscdevice example_device = {
 };
 
 /*
- * Loading and unloading is the device's. With a put or a call_srcu in the driver,
- * the module's exit would also call mmun_notifier_synchronize().
+ * Loading and unloading only register and deregister the device. A driver that uses
+ * put or call_srcu also calls mmun_notifier_synchronize() in its module's exit.
  */
 module_misc_device(example_device);
 
 MODULE_AUTHOR("mmun developers");
 MODULE_DESCRIPTION("An example of a driver that mirrors memory through mmun");
 MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1");

@@ -89,3 +89,4 @@ module_exit(mmun_kunit_unload);
 MODULE_DESCRIPTION("KUnit suites of mmun");
 MODULE_AUTHOR("mmun developers");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(MMUN_VERSION);

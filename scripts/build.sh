@@ -15,7 +15,7 @@ build_tree() {
 
 	rm -rf "$dir"
 	mkdir -p "$src" "$root/modules" "$root/tests" "$root/bin"
-	cp -a "$TOP"/Kbuild "$TOP"/*.[ch] "$TOP"/include "$TOP"/compat "$TOP"/kunit "$TOP"/test "$TOP"/bench "$TOP"/tools \
+	cp -a "$TOP"/Kbuild "$TOP"/VERSION "$TOP"/*.[ch] "$TOP"/include "$TOP"/compat "$TOP"/kunit "$TOP"/test "$TOP"/bench "$TOP"/tools \
 		"$TOP"/example "$src" ||
 		return 1
 	find "$src" \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete
@@ -102,12 +102,12 @@ build_program() {
 
 	shift
 	kept=$CACHE/build/programs/$(cat "$@" "$dir"/src/{test,tools,example}/*.h \
-		"$dir"/src/include/uapi/linux/*.h "$TOP/scripts/build.sh" | sha1sum | cut -d' ' -f1)
+		"$dir"/src/include/uapi/linux/*.h "$TOP/VERSION" "$TOP/scripts/build.sh" | sha1sum | cut -d' ' -f1)
 	if [ ! -e "$kept" ]; then
 		mkdir -p "${kept%/*}"
 		gcc -O2 -Wall -Werror -static -pthread \
 			-I"$CACHE/kselftest/tools/testing/selftests" \
-			-I"$dir/src/include/uapi" -o "$kept.new" "$@" >>"$dir/log" 2>&1 &&
+			-I"$dir/src/include/uapi" "-DMMUN_VERSION=\"$(cat "$TOP/VERSION")\"" -o "$kept.new" "$@" >>"$dir/log" 2>&1 &&
 			strip "$kept.new" && mv "$kept.new" "$kept" || return 1
 	fi
 	cp "$kept" "$output"

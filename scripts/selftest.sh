@@ -3,7 +3,8 @@
 #
 # The runner's own test: golden logs through the scanner, golden results through
 # the comparison of hmm-tests, golden counts through the table of a profile, small
-# tables of mutants and logs of guests through scripts/mutants, and real guests that fail in every way a guest can.
+# tables of mutants and logs of guests through scripts/mutants, releases that lack
+# something, and real guests that fail in every way a guest can.
 # TAP on stdout.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -14,7 +15,7 @@
 kernel=$(kernels)
 kernel=${kernel%% *}
 prepare "$kernel"
-need python3:python3
+need python3:python3 git:git
 work=$(mktemp -d "$CACHE/selftest.XXXXXX") || exit 3
 trap 'rm -rf "$work"' EXIT
 
@@ -65,8 +66,10 @@ guest() {
 bad=("$TOP"/scripts/golden/bad/*.log)
 good=("$TOP"/scripts/golden/good/*.log)
 pairs=("$TOP"/scripts/golden/hmm/*.log)
+texts=("$TOP"/scripts/golden/english/*.want)
+texts=("${texts[@]%.want}")
 echo "TAP version 13"
-echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + 24))"
+echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + ${#texts[@]} + 37))"
 for f in "${bad[@]}"; do
 	"$TOP/scripts/scan-log" "$f" >/dev/null
 	ok "scanner flags ${f##*/}" $? 1
@@ -84,6 +87,11 @@ done
 
 "$TOP/scripts/test_mutants.py" >"$work/said" 2>&1
 ok "mutants: the table, its edits and the verdicts" $? 0 "$work/said"
+# The sentences that the check of the English finds, and those that it passes.
+for f in "${texts[@]}"; do
+	(cd "$TOP" && scripts/english "${f#"$TOP"/}") | sed 's/^[^:]*://' | diff "$f.want" - >"$work/diff"
+	ok "english: ${f##*/}" $? 0 "$work/diff"
+done
 
 # A profile: windows that are forgotten, that are kept together, one that is far from the
 # others; names that mean the same place. Then a line that nobody counted, and one that
@@ -115,6 +123,9 @@ events all "0 "
 events failed "0 FAILED"
 events lost "1 LOST"
 events 6.12-debug "1 SKIPPED"
+
+# shellcheck source=scripts/selftest-release.sh
+. "$TOP/scripts/selftest-release.sh"
 
 guest "a good run passes" 0 "1 passed, 0 failed, 1 skipped" "" <<<'echo 1..2; echo ok 1 a; echo "ok 2 b # SKIP no b"'
 ok "guest: a good run is counted" "$(cat "$work/out/totals")" "3 0 1"

@@ -3,7 +3,7 @@
 #
 # Judge framed TAP. The frames are "@mmun begin NAME", "@mmun end NAME CODE
 # SECONDS", and, once for a stream, "@mmun up" and "@mmun success|failure".
-# What was planned and did not come is a failure, as are a suite without tests
+# A planned test that did not report is a failure, as are a suite without tests
 # and an exit code that no failed test explains.
 
 tap_line() {

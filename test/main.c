@@ -765,3 +765,4 @@ module_exit(test_exit);
 MODULE_AUTHOR("mmun developers");
 MODULE_DESCRIPTION("A secondary MMU without hardware, to test mmun");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(MMUN_VERSION);

@@ -512,3 +512,4 @@ module_misc_device(peer_misc);
 
 MODULE_DESCRIPTION("A user of the kernel's own mmu_notifier, to test mmun");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(MMUN_VERSION);

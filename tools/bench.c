@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the operations cost on mmun, and on the kernel's own notifier, in one boot.
+ * The cost of the operations on mmun and on the kernel's own notifier, in one boot.
  *
  * Every sample is taken in a process of its own, since a mm that ever had a
  * subscriber of the kernel's keeps traces of it. The processes of the two cores
@@ -38,7 +38,7 @@
 #define SAMPLES_MAX	1024
 #define SETTLE_US	60000
 
-/* What the processes share. */
+/* The memory that the processes share. */
 struct board {
 	unsigned int n;
 	double samples[SAMPLES_MAX];
@@ -60,7 +60,7 @@ enum victim { UNREGISTER, EXIT, SYNC };
 struct job;
 typedef void (*job_fn)(const struct job *job, int core);
 
-/* What a process attaches to itself, and what it measures then. */
+/* The subscriptions that a process attaches to itself, and its measurement. */
 struct job {
 	job_fn fn;
 	unsigned int vmas;		/* 0: as many as there are */
@@ -316,7 +316,7 @@ static bool measure(const struct job *job, double *result)
 			if (!pid) {
 				if (job->vmas)
 					make_vmas(job->vmas);
-				/* What the one before left behind is over then. */
+				/* Until then the work that the last one left is over. */
 				usleep(options->quick ? 1000 : SETTLE_US);
 				job->fn(job, core);
 				_exit(CODE_OK);
@@ -616,7 +616,7 @@ static void *spinner_main(void *arg)
 	return NULL;
 }
 
-/* What the machine itself makes of two threads now: nothing is shared. */
+/* The gain of two threads that share nothing, on this machine, now. */
 static void job_ideal(const struct job *job, int core)
 {
 	static struct spinner alone, s[2];
@@ -1040,7 +1040,7 @@ static void bench_nothing(bool after)
 	}
 }
 
-/* What differs by less is not measurable: as much as the same figure does by itself. */
+/* The same figure differs by this much from itself; a smaller difference is noise. */
 static double nothing_limit(struct figures *figures)
 {
 	unsigned int n = figures->nr;
@@ -1071,7 +1071,7 @@ static void print_nothing(void)
 /* --- memory --- */
 
 /*
- * What the kernel has in slabs and per-CPU memory, in bytes. Counters of CPUs are
+ * The kernel's memory in slabs and per-CPU areas, in bytes. Counters of CPUs are
  * folded into the sums first.
  */
 static double kernel_memory(void)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The table of a benchmark: its lines and their targets are data, at the top.
- * What was measured comes by id, from this process or from what an earlier one
- * wrote as JSON; the verdicts are made when it is printed.
+ * Measurements come by id, from this process or from the JSON of an earlier one;
+ * printing makes the verdicts.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -322,7 +322,7 @@ int table_write_json(const char *path)
 	return fclose(f) ? -errno : 0;
 }
 
-/* What table_write_json() wrote; a later value replaces an earlier one. */
+/* Reads the output of table_write_json(); a later value replaces an earlier one. */
 int table_read(const char *path)
 {
 	FILE *f = fopen(path, "r");

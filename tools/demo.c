@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * mmunctl demo: a program changes its memory, operation by operation, and a
- * list subscriber to it must hear each of them.
+ * list subscriber to it must get each of them.
  *
  * Four processes take part:
  *
  * - the guard prints the last line, whatever happens to the others: an
  *   operation may hang in the kernel, which is one of the faults looked for;
  * - the worker attaches, commands, listens and judges;
- * - a player is mirrored: it does what it is told by a byte on a pipe, and
+ * - a player is mirrored: it does the operation that a byte on a pipe names, and
  *   replies with the range that it touched. When the reply is here, its system
  *   call has returned, so its events are in the device's ring;
  * - a helper makes calls that could hang, so that the worker can go on.
  *
  * Kernels differ in how widely they announce a range: mprotect() by the PMD
- * in 6.1, by the PUD in 6.12. So what was heard must cover what was touched,
- * and may be more.
+ * in 6.1, by the PUD in 6.12. So the ranges of the events must cover the touched
+ * range, and may be larger.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -43,14 +43,14 @@
 
 #define AREA			(64u << 10)
 #define MAX_LISTS		3
-#define MAX_TOLD		12	/* events told of a step that failed */
+#define MAX_TOLD		12	/* events printed for a failed step */
 
 /* Generous: a guest without KVM on a busy machine is slow. */
 #define STEP_LIMIT_NS		(10 * NSEC_PER_SEC)
 #define SETTLE_LIMIT_NS		(2 * NSEC_PER_SEC)
 #define DEMO_LIMIT_NS		(120 * NSEC_PER_SEC)
 
-/* What a player can be told to do; all but the last have an area each. */
+/* The operations of a player; each but the last has an area. */
 enum play {
 	PLAY_MUNMAP,
 	PLAY_DONTNEED,
@@ -84,7 +84,7 @@ struct demo {
 	struct heard *log;
 	size_t nr, room;
 	uint64_t next_seq, lost;
-	uint32_t lists[MAX_LISTS];	/* subscriptions that hear ends */
+	uint32_t lists[MAX_LISTS];	/* subscriptions that get ends */
 	unsigned int nr_lists;
 	uint32_t reaping;		/* the event of process_mrelease() */
 	unsigned int ok, missing, skipped;
@@ -397,8 +397,8 @@ static const struct mmun_test_event *find(const struct demo *d, size_t from,
 }
 
 /*
- * Was the row's range heard, in one piece or in several? Return: the record
- * that covers its first byte, NULL if some byte was heard by none.
+ * Do events cover the row's range, one or several together? Return: the record
+ * that covers its first byte, NULL if no record covers some byte.
  */
 static const struct mmun_test_event *
 find_cover(const struct demo *d, const struct row *row, uint32_t id,
@@ -480,7 +480,7 @@ static void print_table_line(const char *operation, const char *expected,
 	       verdict);
 }
 
-/* What was heard instead, for the person who looks for the cause. */
+/* The events that came instead, for the person who looks for the cause. */
 static void print_events(const struct demo *d, const struct row *row)
 {
 	unsigned int told = 0;
@@ -528,7 +528,7 @@ static void end_row(struct demo *d, struct row *row)
 }
 
 /*
- * The rule for a range: subscription @id has heard starts that cover it, and
+ * The rule for a range: subscription @id has got starts that cover it, and
  * ends that cover it, and no subscription has a start or end left over.
  */
 static void judge_range(struct demo *d, struct row *row, uint32_t id,
@@ -957,7 +957,7 @@ static void judge_counters(struct demo *d)
 	row.ends = ends;
 	snprintf(row.heard, sizeof(row.heard), "%llu starts, %llu ends",
 		 (unsigned long long)starts, (unsigned long long)ends);
-	/* the rows above have told the events */
+	/* the rows above have printed the events */
 	row.from = d->nr;
 	if (row.note[0])
 		row.verdict = MISSING;

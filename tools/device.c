@@ -117,7 +117,7 @@ void explain_attach(pid_t pid, int err)
 	}
 }
 
-/* An interval is told of the exit as of a range: its event is RELEASE. */
+/* An interval gets the exit as a range, with the event RELEASE. */
 bool is_release(const struct mmun_test_event *event)
 {
 	return event->what == MMUN_TEST_EV_RELEASE ||

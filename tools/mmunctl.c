@@ -12,12 +12,13 @@
 #include "mmunctl.h"
 
 static const char help_main[] =
-"mmunctl shows what a mirror of a process's page tables is told through mmun.\n"
+"mmunctl shows the events that a mirror of a process's page tables gets from mmun.\n"
 "\n"
 "  mmunctl watch PID    print every invalidation of a process as it happens\n"
 "  mmunctl stats [PID]  count them for a while; without PID, the driver's figures\n"
-"  mmunctl demo         let a program change its memory, and check what was heard\n"
+"  mmunctl demo         let a program change its memory, and check the events\n"
 "  mmunctl bench        measure mmun beside the kernel's own notifier core\n"
+"  mmunctl --version    print the version of mmunctl\n"
 "\n"
 "mmunctl COMMAND --help tells more. It needs root, mmun.ko and mmun_test.ko; bench\n"
 "needs bench/mmun_bench.ko instead of the latter.\n"
@@ -26,11 +27,11 @@ static const char help_main[] =
 "2 it could not begin: wrong usage, no device, no such process, no permission.\n";
 
 #define HELP_SUBSCRIPTION \
-"  --range A-B    subscribe as an interval that hears only what touches [A, B);\n" \
+"  --range A-B    subscribe as an interval: only the ranges that touch [A, B);\n" \
 "                 A and B are hexadecimal, as /proc/PID/maps prints them.\n" \
-"                 An interval hears starts, and no ends\n" \
-"  --young        hear the young queries too (page ageing); not with --range\n" \
-"  --tlb          hear the secondary TLB flushes too; not with --range\n"
+"                 An interval gets starts, and no ends\n" \
+"  --young        get the young queries too (page ageing); not with --range\n" \
+"  --tlb          get the secondary TLB flushes too; not with --range\n"
 
 static const char help_watch[] =
 "mmunctl watch PID [--range A-B] [--young] [--tlb] [--for SECONDS] [--json]\n"
@@ -46,11 +47,11 @@ static const char help_watch[] =
 "  who      name[id] of the task that changed the memory\n"
 "\n"
 "It ends when the process gives the address space up (exit, execve), at Ctrl-C,\n"
-"or when the time is over, and prints a summary. A reader that is too slow is\n"
-"told how many events were dropped.\n"
+"or when the time is over, and prints a summary. If the reader is too slow, a\n"
+"line gives the number of dropped events.\n"
 "\n"
 HELP_SUBSCRIPTION
-"  --for SECONDS  end after so long (2, 0.5)\n"
+"  --for SECONDS  end after this time (2, 0.5)\n"
 "  --json         one JSON object a line\n"
 "\n"
 "Exit codes: 0 it ended in one of these ways; 1 the device failed on the way;\n"
@@ -60,12 +61,12 @@ static const char help_stats[] =
 "mmunctl stats PID [--range A-B] [--young] [--tlb] [--for SECONDS] [--json]\n"
 "mmunctl stats [--json]\n"
 "\n"
-"Subscribes to the address space of process PID, waits, and prints what the\n"
-"subscription counted. Without PID it prints the driver's own figures: how many\n"
+"Subscribes to the address space of process PID, waits, and prints the counters\n"
+"of the subscription. Without PID it prints the driver's own figures: how many\n"
 "objects of get subscriptions it has allocated and freed.\n"
 "\n"
 HELP_SUBSCRIPTION
-"  --for SECONDS  count for so long (2, 0.5); one second if it is not given\n"
+"  --for SECONDS  count for this time (2, 0.5); the default is one second\n"
 "  --json         one JSON object\n"
 "\n"
 "Exit codes: 0 counted; 1 the device failed on the way; 2 it could not begin:\n"
@@ -77,8 +78,8 @@ static const char help_demo[] =
 "Starts a program, mirrors it, lets it munmap, MADV_DONTNEED, mprotect, mremap,\n"
 "fork with copy-on-write and exit, and kills a second one whose memory\n"
 "process_mrelease takes while a subscriber refuses. For each operation it prints\n"
-"what the mirror must hear, what it heard, and the verdict: ok, MISSING, or SKIP\n"
-"where the kernel cannot do it.\n"
+"the events that the mirror must get, the events that it got, and the verdict:\n"
+"ok, MISSING, or SKIP where the kernel cannot do the operation.\n"
 "\n"
 "  --json         one JSON object a line\n"
 "\n"
@@ -378,6 +379,9 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
 	    !strcmp(argv[1], "help")) {
 		fputs(help_main, stdout);
+		code = CODE_OK;
+	} else if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts("mmunctl " MMUN_VERSION);
 		code = CODE_OK;
 	} else if (!strcmp(argv[1], "watch")) {
 		code = run_watch(argv + 2);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mmunctl watch and mmunctl stats: one subscription to a live process, told
+ * mmunctl watch and mmunctl stats: one subscription to a live process, printed
  * as lines or as counters.
  */
 #define _GNU_SOURCE
@@ -207,7 +207,7 @@ broken:
 	return NULL;
 }
 
-/* What is still in the ring, but not for ever in front of a storm. */
+/* Read the rest of the ring, but not for ever in front of a storm. */
 static void take_rest(struct watcher *w)
 {
 	uint64_t until = now_ns() + NSEC_PER_SEC / 2;

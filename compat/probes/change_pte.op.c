@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Until 6.9, where 997308f9ae72 ("mmu_notifier: remove the .change_pte() callback")
- * took it away. Those who call it (copy on write, KSM, uprobes) do it inside a range
- * that they raise, so a subscriber hears the change without it.
+ * removed it. Its callers (copy on write, KSM, uprobes) call it inside a range that
+ * they raise, so a subscriber gets the change without it.
  */
 #include <linux/mmu_notifier.h>
 

@@ -3,8 +3,8 @@
 #define PLUGIN_H
 
 /*
- * What insns.c uses of version 1 of QEMU's interface for plugins. Debian has no header
- * of it.
+ * The part of version 1 of QEMU's plugin interface that insns.c uses. Debian has no
+ * header of it.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -24,7 +24,7 @@
 #undef migrate_pgmap_owner
 #undef MMU_NOTIFY_UNMAP
 
-/* What the young operations return: a caller reads all of it. */
+/* The type that the young operations return: a caller reads all of it. */
 #ifdef KERNEL_CLEAR_YOUNG_INT
 typedef int mmu_notifier_young_t;
 #else

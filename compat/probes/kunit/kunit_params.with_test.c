@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Since 6.18, b9a214b5f6aa ("kunit: Pass parameterized test context to
- * generate_params()"), the generator of a case's parameters is told for which test it is.
+ * generate_params()"), the generator of a case's parameters gets the test as an argument.
  */
 #include <kunit/test.h>
 
