@@ -11,12 +11,14 @@
  *
  *   walker                               leaver
  *   ------                               ------
- *   [A] sets its bit, or is put into     [D] unlinks mn, notes the bits that
- *       subs->walks                          are set, and the newest number
- *   [B] finds mn, calls its ops          [E] until the bits noted are gone,
- *   [C] clears its bit, and takes it         and no walk up to that number is
- *       back from what leavers noted;        in subs->walks: waits
- *       or is taken out                  [F] mn may be freed
+ *   [A] sets its bit, or is put into     [D] unlinks mn, notes the bits of the
+ *       subs->walks                          walks not past mn, and the newest
+ *   [B] finds mn, calls its ops              number
+ *   [C] clears its bit, and takes it     [E] until the bits noted are gone,
+ *       back from what leavers noted;        and no walk up to that number that
+ *       or is taken out                      is not past mn is in subs->walks:
+ *                                            waits
+ *                                        [F] mn may be freed
  *
  * A, C, D and E are critical sections of subs->lock. A walk that begins after D
  * does not find mn; one that began before is waited for. Another that begins in the
@@ -32,9 +34,19 @@
  * calls ->release in a walk, so it waits for nobody who waits for it. In the
  * other callbacks two tasks could wait for each other's walk; there, put works.
  *
- * (A start or an end walks without next: nobody who is in the list when the walk
- * begins is freed before it is over, so the pointers of whoever is unlinked meanwhile
- * still lead on.)
+ * (A start or an end walks without next: no subscriber that the walk may still reach
+ * is freed before the walk is over or past it, so the next pointer of one that is
+ * unlinked meanwhile still leads on.)
+ *
+ * Progress. New subscribers are linked at the head, and each has a number (linked)
+ * one higher than that of the one before. So a walk goes from higher numbers to lower
+ * ones, and says in at (of its slot, or of its struct mmun_walk) which one it calls. A
+ * leaver that finds a lower number than mn's does not wait for that walk: it is past mn
+ * or began before mn was linked. The store of at is a release, after the walker has
+ * read mn's next pointer, and the leaver's load an acquire, before mn is freed. The
+ * walk's first at is ULONG_MAX, stored under subs->lock before the list is read. So a
+ * leaver, also one that a fatal signal drives out of a registration, is not held up by
+ * the slow callback of an older subscriber.
  *
  * Put does not wait. Its notifier becomes a zombie, which the last walk that
  * could see it hands to a worker (free_ready()). That one also waits for those who
@@ -118,6 +130,7 @@ void mmun_walk_begin(struct mmun_subscriptions *subs, struct mmun_walk *walk)
 {
 	walk->task = current;
 	walk->cur = NULL;
+	walk->at = ULONG_MAX;
 	walk->next = first_of(subs);
 	walk->gen = ++subs->walk_gen;
 	list_add_tail(&walk->node, &subs->walks);
@@ -163,16 +176,42 @@ void __mmun_slot_walk_end(struct mmun_subscriptions *subs, unsigned int slot)
 	free_ready(subs);
 }
 
-/* Is a walk of another task, up to number @gen, still under way? */
-static bool walked_by_others(struct mmun_subscriptions *subs, u64 gen)
+/* A walk goes on to @mn: see "Progress". */
+static __always_inline void walk_reaches(unsigned long *at, struct mmun_notifier *mn)
+{
+	smp_store_release(at, mn->linked);
+}
+
+/* Is the walk that is @at past @mn? */
+static bool is_past(unsigned long *at, struct mmun_notifier *mn)
+{
+	/* Pairs with walk_reaches(). */
+	return smp_load_acquire(at) < mn->linked;
+}
+
+/* The walks of ranges, by slot, that may still call @mn. */
+static unsigned long walks_to(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
+	__must_hold(&subs->lock)
+{
+	unsigned long walking = subs->walking, seen_by = 0;
+	unsigned int slot;
+
+	mmun_for_each_slot(slot, walking)
+		if (!is_past(&subs->ranges.slots[slot].at, mn))
+			seen_by |= BIT(slot);
+	return seen_by;
+}
+
+/* May a walk of another task, up to number @mn->walks_until, still call @mn? */
+static bool walked_by_others(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 	__must_hold(&subs->lock)
 {
 	struct mmun_walk *walk;
 
 	list_for_each_entry(walk, &subs->walks, node) {
-		if (walk->gen > gen)
+		if (walk->gen > mn->walks_until)
 			break;
-		if (walk->task != current)
+		if (walk->task != current && !is_past(&walk->at, mn))
 			return true;
 	}
 	return false;
@@ -185,6 +224,7 @@ static struct mmun_notifier *walk_next(struct mmun_walk *walk)
 	if (!node)
 		return NULL;
 	walk->cur = hlist_entry(node, struct mmun_notifier, hlist);
+	walk_reaches(&walk->at, walk->cur);
 	/* Taken before the callback, after which cur may be freed memory. */
 	walk->next = next_of(node);
 	return walk->cur;
@@ -281,7 +321,7 @@ static noinline void warn_refusal(struct mmun_notifier *mn,
 static __always_inline bool
 tell_starts(struct mmun_subscriptions *subs,
 	    const struct mmun_notifier_range *range, unsigned int slot,
-	    struct mmun_record *record, bool unslotted, bool blockable)
+	    struct mmun_record *record, unsigned long *at, bool unslotted, bool blockable)
 {
 	const struct mmun_notifier_ops *ops;
 	struct mmun_notifier *mn;
@@ -291,6 +331,7 @@ tell_starts(struct mmun_subscriptions *subs,
 
 	for (node = first_of(subs); node; node = next_of(node)) {
 		mn = hlist_entry(node, struct mmun_notifier, hlist);
+		walk_reaches(at, mn);
 		if (READ_ONCE(mn->left))
 			continue;
 		/* It joined after this range, waits for it, and has no room in owed. */
@@ -325,12 +366,17 @@ tell_starts(struct mmun_subscriptions *subs,
 	return refused;
 }
 
+static unsigned long *slot_at(struct mmun_subscriptions *subs, unsigned int slot)
+{
+	return &subs->ranges.slots[slot].at;
+}
+
 /* noinline, as other rare paths here: keep its frame out of the common path. */
 static noinline int start_nonblockable(struct mmun_subscriptions *subs,
 				       const struct mmun_notifier_range *range,
 				       unsigned int slot)
 {
-	if (!tell_starts(subs, range, slot, NULL, false, false))
+	if (!tell_starts(subs, range, slot, NULL, slot_at(subs, slot), false, false))
 		return 0;
 	mmun_list_end(subs, range, slot);
 	return -EAGAIN;
@@ -355,28 +401,29 @@ int mmun_list_start(struct mmun_subscriptions *subs,
 {
 	if (unlikely(!mmun_notifier_range_blockable(range)))
 		return start_nonblockable(subs, range, slot);
-	tell_starts(subs, range, slot, NULL, false, true);
+	tell_starts(subs, range, slot, NULL, slot_at(subs, slot), false, true);
 	return 0;
 }
 
 /* mmun_list_start() of a range that has no slot; @record: NULL if it is only counted. */
 void mmun_list_start_unslotted(struct mmun_subscriptions *subs,
 			       const struct mmun_notifier_range *range,
-			       struct mmun_record *record)
+			       struct mmun_record *record, struct mmun_walk *walk)
 {
-	tell_starts(subs, range, MMUN_NO_SLOT, record, true, true);
+	tell_starts(subs, range, MMUN_NO_SLOT, record, &walk->at, true, true);
 }
 
 static __always_inline void
 tell_ends(struct mmun_subscriptions *subs,
 	  const struct mmun_notifier_range *range, unsigned int slot,
-	  struct mmun_record *record, bool unslotted, bool blockable)
+	  struct mmun_record *record, unsigned long *at, bool unslotted, bool blockable)
 {
 	struct mmun_notifier *mn;
 	struct hlist_node *node;
 
 	for (node = first_of(subs); node; node = next_of(node)) {
 		mn = hlist_entry(node, struct mmun_notifier, hlist);
+		walk_reaches(at, mn);
 		if (!(unslotted ? take_unslotted(subs, mn, record) : take_heard(mn, slot)))
 			continue;
 		if (!blockable)
@@ -391,7 +438,7 @@ static noinline void end_nonblockable(struct mmun_subscriptions *subs,
 				      const struct mmun_notifier_range *range,
 				      unsigned int slot)
 {
-	tell_ends(subs, range, slot, NULL, false, false);
+	tell_ends(subs, range, slot, NULL, slot_at(subs, slot), false, false);
 }
 
 /**
@@ -408,15 +455,15 @@ void mmun_list_end(struct mmun_subscriptions *subs,
 	if (unlikely(!mmun_notifier_range_blockable(range)))
 		end_nonblockable(subs, range, slot);
 	else
-		tell_ends(subs, range, slot, NULL, false, true);
+		tell_ends(subs, range, slot, NULL, slot_at(subs, slot), false, true);
 }
 
 /* mmun_list_end() of a range that has no slot; @record: NULL if it is only counted. */
 void mmun_list_end_unslotted(struct mmun_subscriptions *subs,
 			     const struct mmun_notifier_range *range,
-			     struct mmun_record *record)
+			     struct mmun_record *record, struct mmun_walk *walk)
 {
-	tell_ends(subs, range, MMUN_NO_SLOT, record, true, true);
+	tell_ends(subs, range, MMUN_NO_SLOT, record, &walk->at, true, true);
 }
 
 /*
@@ -820,6 +867,7 @@ static void link_into_list(struct mmun_subscriptions *subs, struct mmun_notifier
 	 * older one that has not reached the list yet; harmless.
 	 */
 	mn->joined_seq = subs->invalidate_seq;
+	mn->linked = ++subs->link_gen;
 	hlist_add_head_rcu(&mn->hlist, &subs->list);
 	subs->listed++;
 }
@@ -914,8 +962,8 @@ static int register_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
  * subscriptions do not depend on the number of VMAs (but the first with young
  * operations, and the first with arch_invalidate_secondary_tlbs, attach one more each).
  *
- * Context: process context, may sleep; a fatal signal ends that, once the callbacks
- * that run at that moment have returned. The caller holds mm_users (it is
+ * Context: process context, may sleep; a fatal signal ends that (if a callback of @mn
+ * runs, or a younger subscription's, once that has returned). The caller holds mm_users (it is
  * current->mm, or got by get_task_mm()), not the mmap lock, and no lock that a
  * callback takes. Takes a reference on the mm_struct (mm_count). Pairs with
  * mmun_notifier_unregister() or mmun_notifier_unregister_no_release().
@@ -1179,7 +1227,7 @@ static void unlink_notifier(struct mmun_subscriptions *subs,
 	if (mn->got)
 		hlist_del_init_rcu(&mn->got_node);
 	mn->unlinked = true;
-	mn->seen_by = subs->walking;
+	mn->seen_by = walks_to(subs, mn);
 	mn->walks_until = subs->walk_gen;
 
 	list_for_each_entry(walk, &subs->walks, node) {
@@ -1244,7 +1292,7 @@ static void wait_until_unseen(struct mmun_subscriptions *subs,
 
 	mmun_lock(subs);
 	mmun_wait(subs, !mn->seen_by &&
-		  !walked_by_others(subs, mn->walks_until));	/* [E] */
+		  !walked_by_others(subs, mn));	/* [E] */
 	list_del_init(&mn->leaving);
 	mmun_unlock(subs);
 

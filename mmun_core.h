@@ -16,6 +16,7 @@ struct mmun_walk {
 	struct list_head node;
 	struct task_struct *task;
 	u64 gen;
+	unsigned long at;		/* how far it is: see "Progress" in mmun_core.c */
 	struct mmun_notifier *cur;	/* NULL: gone while its callback ran */
 	struct hlist_node *next;
 };
@@ -47,6 +48,7 @@ static inline void mmun_slot_walk_begin(struct mmun_subscriptions *subs, unsigne
 	__must_hold(&subs->lock)
 {
 	subs->walking |= BIT(slot);
+	subs->ranges.slots[slot].at = ULONG_MAX;
 }
 
 static inline void mmun_slot_walk_end(struct mmun_subscriptions *subs, unsigned int slot)
@@ -64,10 +66,10 @@ void mmun_list_end(struct mmun_subscriptions *subs,
 		   const struct mmun_notifier_range *range, unsigned int slot);
 void mmun_list_start_unslotted(struct mmun_subscriptions *subs,
 			       const struct mmun_notifier_range *range,
-			       struct mmun_record *record);
+			       struct mmun_record *record, struct mmun_walk *walk);
 void mmun_list_end_unslotted(struct mmun_subscriptions *subs,
 			     const struct mmun_notifier_range *range,
-			     struct mmun_record *record);
+			     struct mmun_record *record, struct mmun_walk *walk);
 void mmun_list_release(struct mmun_subscriptions *subs);
 bool mmun_list_clear_flush_young(struct mmun_subscriptions *subs,
 				 unsigned long start, unsigned long end);

@@ -154,7 +154,7 @@ static noinline void start_unslotted(struct mmun_subscriptions *subs, const void
 	lock_map_acquire(&mmun_range_start_map);
 	if (first)
 		mmun_itree_start(subs, first, &range, cur_seq);
-	mmun_list_start_unslotted(subs, &range, record);
+	mmun_list_start_unslotted(subs, &range, record, &walk);
 	lock_map_release(&mmun_range_start_map);
 
 	mmun_lock(subs);
@@ -382,7 +382,7 @@ void mmun_event_end_unslotted(struct mmun_subscriptions *subs, const void *key,
 	if (record || subs->ranges.overflow) {
 		mmun_walk_begin(subs, &walk);
 		mmun_unlock(subs);
-		mmun_list_end_unslotted(subs, range, record);
+		mmun_list_end_unslotted(subs, range, record, &walk);
 		mmun_lock(subs);
 		mmun_walk_end(subs, &walk);
 		if (!record) {

@@ -400,6 +400,8 @@ static noinline void bridge_release(struct mmun_shim *shim, unsigned long cur_se
 	mmun_lock(subs);
 	shim->released = true;
 	shim->leaving = true;
+	/* rmmod may have looked in vain for long: from now on look often again. */
+	shim->retry_delay = 0;
 	mmun_unlock(subs);
 	queue_shim_work(shim, 0);
 }

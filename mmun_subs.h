@@ -32,6 +32,7 @@ struct mmun_subscriptions {
 	struct hlist_head list;
 	struct hlist_head got;		/* of get; get_quickly() has no lock */
 	unsigned int listed;		/* how many list has */
+	unsigned long link_gen;		/* how many were ever linked */
 	unsigned long walking;		/* walks of ranges, by slot */
 	struct list_head walks;		/* the others, oldest first */
 	u64 walk_gen;

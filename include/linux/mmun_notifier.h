@@ -163,6 +163,7 @@ struct mmun_notifier {
 	unsigned long heard;		/* slots whose end it is owed */
 	unsigned long owed;		/* of them, those due when it was put */
 	unsigned long joined_seq;	/* the newest range before it joined */
+	unsigned long linked;		/* its place in the list: newer ones first */
 	unsigned int heard_overflow;	/* the same for ranges without a slot */
 	unsigned int users_cpus;	/* see users in mmun_core.c */
 	unsigned int __percpu *users;
