@@ -49,26 +49,25 @@
  * the slow callback of an older subscriber.
  *
  * Put does not wait. Its notifier becomes a zombie, which the last walk that
- * could see it hands to a worker (free_ready()). That one also waits for those who
- * get a notifier without a lock (get_quickly()).
+ * could see it hands to a worker (free_ready()). The worker also waits for the tasks
+ * that get a notifier without a lock (get_quickly()).
  *
  * call_srcu takes no mm, and waits for every callback anywhere. For it alone
- * there is one SRCU domain that every walk enters, and that nobody else waits
- * for.
+ * there is one SRCU domain that every walk enters. Nothing else waits for it.
  *
- * Ends. mn->heard has a bit for each slot (mmun_range.c) of which mn accepted
- * the start. A leaver is told the ends that are due. With a start callback of
+ * Owed ends. The bitmap in mn has a bit for each slot (mmun_range.c) of which mn accepted
+ * the start. A leaver gets the ends that are due. With a start callback of
  * mn still running in another task, that start may yet succeed:
  *
  *   walker                               leaver
  *   [A] start returns 0                  [D] mn->left = true
  *   [B] sets the bit                     [E] full barrier
  *       (full barrier)                   [F] notes the bits, pins their slots
- *   [C] mn->left? takes the bit back,    [G] takes the bits noted, tells the
- *       tells the end                        ends, unpins the slots
+ *   [C] mn->left? takes the bit back,    [G] takes the bits noted, delivers
+ *       delivers the end                     the ends, unpins the slots
  *
  * B orders the bit before C and E orders D before F, so that either C sees left
- * or F sees the bit; if both do, the one that takes the bit tells the end. G
+ * or F sees the bit; if both do, the one that takes the bit delivers the end. G
  * leaves other bits alone: their slots are not pinned, and C is sure to come.
  */
 
@@ -383,18 +382,18 @@ static noinline int start_nonblockable(struct mmun_subscriptions *subs,
 }
 
 /**
- * mmun_list_start - tell the list subscribers that a range begins
+ * mmun_list_start - call the starts of the list subscribers
  * @subs: the mm
  * @range: the range
  * @slot: its slot
  *
- * Everybody is asked, also after a refusal. A subscriber whose start fails gets
+ * Every subscriber is called, also after a refusal. A subscriber whose start fails gets
  * no end, in a blockable range too.
  *
  * Context: inside a walk.
  *
- * Return: 0; -EAGAIN if the range may not block and one refused: then those who
- * agreed have been told the end.
+ * Return: 0; -EAGAIN if the range may not block and one refused: then every
+ * subscriber that accepted the start has received the end.
  */
 int mmun_list_start(struct mmun_subscriptions *subs,
 		    const struct mmun_notifier_range *range, unsigned int slot)
@@ -442,7 +441,7 @@ static noinline void end_nonblockable(struct mmun_subscriptions *subs,
 }
 
 /**
- * mmun_list_end - tell the list subscribers who are owed it the end of a range
+ * mmun_list_end - call the ends of the list subscribers that are owed it
  * @subs: the mm
  * @range: the range
  * @slot: its slot
@@ -578,9 +577,9 @@ static void quick_walk_end(struct mmun_subscriptions *subs,
  * mmun_list_release - the address space goes away
  * @subs: the mm
  *
- * Each subscriber is told the release and then the ends that it is owed. It is
- * told of ranges until its release has returned: until then it has a mirror.
- * One whose unregister was faster is left to that.
+ * Calls the release of each subscriber and then delivers the ends that it is owed. Its
+ * starts are called until its release has returned: until then it has a mirror.
+ * A subscriber whose unregister was faster is left to that.
  */
 void mmun_list_release(struct mmun_subscriptions *subs)
 {
@@ -894,7 +893,7 @@ static int link_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
 	init_notifier(mn, mm, subs);
 
 	mmun_lock(subs);
-	/* heard_overflow pairs only for subscribers called for all counted starts. */
+	/* The count of owed ends pairs only if all starts of an overflow were called. */
 	while (!ret && subs->ranges.overflow && !subs->closed)
 		ret = sleep_killable(subs, &subs->waiters);
 	if (!ret && mn->got)
@@ -954,8 +953,8 @@ static int register_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
  * With @mn NULL nothing is subscribed: the mm is only made ready, so that later
  * subscriptions and intervals never take the mmap lock.
  *
- * Every range that begins after the return is heard, and none that it was not
- * told of is in flight then: those that were are waited for.
+ * @mn is called for every range that begins after the return. No range for which it
+ * was not called is in flight then: this waits for the older ones.
  *
  * The first subscription of a mm attaches an interval and a list notifier of the
  * kernel's, each under all locks of the mm. They stay until the mm's exit. The other
@@ -1003,8 +1002,8 @@ int __mmun_notifier_register(struct mmun_notifier *mn, struct mm_struct *mm)
 EXPORT_SYMBOL_GPL(__mmun_notifier_register);
 
 /*
- * What find_got() does if there is nothing to wait for, without a lock, so that gets
- * on several processors do not wait for each other.
+ * find_got() without a lock, if there is nothing to wait for, so that gets on several
+ * processors do not wait for each other.
  *
  *   getter                              putter, and its free_worker()
  *   ------                              -----------------------------
@@ -1247,12 +1246,12 @@ static void unlink_notifier(struct mmun_subscriptions *subs,
 }
 
 /*
- * The mm that @mn references. Do not trust @said: an inherited file may be closed by
+ * The mm that @mn references. Do not trust @passed: an inherited file may be closed by
  * another process.
  */
-static struct mm_struct *held_mm(struct mmun_notifier *mn, struct mm_struct *said)
+static struct mm_struct *held_mm(struct mmun_notifier *mn, struct mm_struct *passed)
 {
-	if (said != mn->mm)
+	if (passed != mn->mm)
 		mmun_warn_once(MMUN_SAID_MM, "%ps unregisters from another mm than it registered with\n",
 			       mn->ops);
 	return mn->mm;
@@ -1373,7 +1372,7 @@ EXPORT_SYMBOL_GPL(mmun_notifier_unregister);
  *
  * Tasks that walk the list at this moment may still call it, later ones do not:
  * free @mn by mmun_notifier_call_srcu(). ops->release is not called. The ends
- * that are due are told before the return, or by the task whose start is still
+ * that are due are delivered before the return, or by the task whose start is still
  * running.
  *
  * Context: any in which ops->invalidate_range_end may be called; does not wait.
@@ -1422,7 +1421,7 @@ static void free_worker(struct work_struct *work)
 		/* Lets an excess put be detected if the driver has not freed mn. */
 		mn->users = NULL;
 
-		/* What the kernel's core gives it: a softirq-like context. */
+		/* As in the kernel's core: a softirq-like context. */
 		local_bh_disable();
 		if (mn->ops->free_notifier)
 			mn->ops->free_notifier(mn);
@@ -1449,7 +1448,7 @@ static void free_worker(struct work_struct *work)
  * every callback on it has returned, and then the reference on the mm_struct is
  * dropped. ops->release is not called for it; the driver has dropped all its
  * mirror entries, and lets none come, before it puts. Ends that are still due
- * are told before ops->free_notifier().
+ * are delivered before ops->free_notifier().
  *
  * A put without a user is reported and does nothing.
  *

@@ -108,7 +108,7 @@ static struct mmun_record *alloc_record(struct mmun_subscriptions *subs)
 	return record;
 }
 
-/* What mmun_event_start() does without a slot, for a range that may block. */
+/* mmun_event_start() without a slot, for a range that may block. */
 static noinline void start_unslotted(struct mmun_subscriptions *subs, const void *key,
 				     unsigned long start, unsigned long end,
 				     enum mmun_notifier_event event, void *owner)

@@ -2,7 +2,7 @@
 #ifndef _MMUN_EVENT_H
 #define _MMUN_EVENT_H
 
-/* What the bridge calls for the events of a mm, in the order in which they happen. */
+/* The bridge calls these for the events of a mm, in the order in which they happen. */
 
 #include "mmun_subs.h"
 

@@ -31,12 +31,12 @@ static_assert(sizeof(struct mmun_interval_notifier) >=
 	      sizeof(struct mmu_interval_notifier));
 
 /**
- * mmun_hmm_range_fault - fault pages in and tell where they are
+ * mmun_hmm_range_fault - fault pages in and report where they are
  * @range: what to fault in, and the interval to do it under
  *
  * The kernel's hmm_range_fault() with its collision check against the
- * interval's own sequence. What is in range->hmm_pfns after a success may be
- * used only if mmun_interval_read_retry() then says, under the driver's lock,
+ * interval's own sequence. The words in range->hmm_pfns may be used after a
+ * success only if mmun_interval_read_retry() then says, under the driver's lock,
  * that nothing collided. After an error a part of it has been written: input flags
  * in it have to be set again.
  *

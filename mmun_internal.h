@@ -56,7 +56,7 @@
  *   sync_mutex (core)		one mmun_notifier_synchronize() at a time
  *   shims_lock (shim)		the list of all bridges
  *   walk			not a lock: a task that may be inside callbacks.
- *				What waits for walks is in mmun_core.c
+ *				mmun_core.c has the waits for it
  *   subs->lock			all of struct mmun_subscriptions; raw
  *   free_lock (core)		the notifiers that are ready to be freed; raw
  *   mms_lock (subs)		changes of the table of mms

@@ -26,7 +26,7 @@
  * read what B stored, H sees another number and retries. If H comes before B, B
  * drops what H filled. So what is left is that C reads what B stored, or what a
  * later invalidation stored in its B. Then D does not read a value from before A,
- * and what it finds tells whether it has to wait for G, and E reads what F made:
+ * and shows whether the reader has to wait for G, and E reads what F made:
  *
  * - C to A. B's store is a release, after A in program order, and C an acquire
  *   before D. If it was a later B that C read, that one had the driver lock after
@@ -49,10 +49,10 @@
  * stored in the interval. So a reader waits for the ranges that overlap it, not
  * for others; an interval that is inserted in the middle of a range is as
  * invalidated as all others; and no insert or remove has to be deferred until
- * the mm is quiet. What a callback needs is only that its interval stays in the
+ * the mm is quiet. A callback needs only that its interval stays in the
  * tree while it runs: it is counted in running, and remove waits for that count.
  *
- * Two passes. B may be two callbacks: the first one tells the device to drop the
+ * Two passes. B may be two callbacks: the first one makes the device drop the
  * entries and does not wait for it, the second one waits. An interval with a
  * second pass to come stays counted in running until that has returned, so it
  * is neither removed nor, with its driver, unloaded in between. set_seq belongs
@@ -208,7 +208,7 @@ mmun_itree_first(struct mmun_subscriptions *subs,
 }
 
 /**
- * mmun_itree_start - tell the intervals that a range begins
+ * mmun_itree_start - call the intervals that a range overlaps
  * @subs: the mm
  * @sub: what mmun_itree_first() returned
  * @range: the range; in the table of ranges already, unless it is the release
@@ -263,7 +263,7 @@ static struct list_head *must_wait(struct mmun_subscriptions *subs,
 	struct mmun_ranges *ranges = &subs->ranges;
 	struct mmun_slot *slot;
 
-	/* A range that is only counted could be anywhere. */
+	/* A range without slot and record could be anywhere. */
 	if (ranges->overflow)
 		return &subs->waiters;
 	slot = mmun_ranges_overlap(ranges, ranges->active & ~ranges->provisional,
@@ -312,8 +312,8 @@ read_begin_locked(struct mmun_interval_notifier *interval_sub)
  * @interval_sub: the interval
  *
  * Sleeps while a range that overlaps the interval is in flight, and no longer.
- * Then page tables may be read; mmun_interval_read_retry() tells, under the
- * driver's lock, whether what was read may be used.
+ * Then page tables may be read; mmun_interval_read_retry() decides, under the
+ * driver's lock, whether the result may be used.
  *
  * A range that may still be refused by another notifier of the process is not
  * waited for, because its end may never come. The section collides with it for
@@ -443,9 +443,9 @@ static __always_inline int insert(struct mmun_interval_notifier *sub,
  * @length: bytes, not zero; start + length - 1 is the last byte, inclusive
  * @ops: the operations
  *
- * Every range that begins after the return and overlaps the interval is heard.
- * One that is in flight now may be heard or not; mmun_interval_read_begin() waits
- * for it.
+ * The interval is called for every range that begins after the return and overlaps
+ * it. For one that is in flight now it may be called or not;
+ * mmun_interval_read_begin() waits for it.
  *
  * The first subscription of a mm takes the mmap lock for writing. Once one has
  * succeeded (or __mmun_notifier_register(NULL, mm) has), this never takes the mmap
@@ -510,9 +510,10 @@ EXPORT_SYMBOL_GPL(mmun_interval_notifier_insert_locked);
  * waits for the callbacks of this interval, not for the end of ranges; if one has
  * a second pass to come, that comes after the first passes of the other intervals
  * of its range, which are waited for with it. It works before, during and after
- * the mm's exit, from any task. The remove of an interval that is not inserted (it was
- * removed, or its memory is zeroed) is reported and does nothing. Ranges that begin after the call are not told to
- * the interval any more, though it may still wait: before it calls, the driver
+ * the mm's exit, from any task. The remove of an interval
+ * that is not inserted (it was removed, or its memory is zeroed) is reported and does
+ * nothing. The interval is not called for ranges that begin after this call, though
+ * the call may still wait: before it, the driver
  * drops its mirror entries, waits until its device has done so, and lets none
  * come.
  *

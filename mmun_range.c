@@ -7,9 +7,8 @@
  * its key (the address of the kernel's range object, which is the same at both).
  * The table answers every question about the present:
  *
- * - Which subscriber is owed an end? A list subscriber has one word, heard, with the
- *   bit of each slot whose start it accepted. It is owed the end while the bit is
- *   set. So it can be linked at any moment, with ranges in flight.
+ * - Which subscriber is owed an end? A list subscriber has one word with the bit of
+ *   each slot whose start it accepted. It is owed the end while the bit is set. So it can be linked at any moment, with ranges in flight.
  * - When may a new subscriber use what it reads? When no range that is older
  *   than its joining is in flight, because it was not called for those. Ranges have
  *   numbers, so a registration waits for the older ones only. Younger ones call it,
@@ -30,12 +29,12 @@
  * are owed the end. So a thousand tasks in slow invalidations delay only the tasks
  * whose pages they invalidate.
  *
- * Overflow. Without memory for a record the range is only counted. While overflow
+ * Overflow. Without memory for a record the range only adds to overflow. While that
  * is not zero every interval counts as being invalidated, and no list subscriber
  * joins (it waits, until a fatal signal), so that all of those present were called
- * for the starts of all counted ranges: a plain count, heard_overflow, is then
- * enough to pair them. For the same reason a start that fails in a counted range,
- * which is a mistake of its driver, gets its end.
+ * for all starts of the overflow: a plain count in each subscriber is then enough to
+ * pair them. For the same reason a start that fails in an overflow range, which is a
+ * mistake of its driver, gets its end.
  *
  * Slots. busy is a slot that is taken, active one whose range is in flight. It
  * stays busy after that while its ends are being delivered (ending), and while a
@@ -108,7 +107,7 @@ static bool overlaps(const struct mmun_notifier_range *range, unsigned long firs
 
 /*
  * A range of the slots in @mask, or with a record, that overlaps [@first, @last]
- * (bounds inclusive); NULL if there is none. Counted ranges (overflow) are not in the
+ * (bounds inclusive); NULL if there is none. The ranges in overflow are not in the
  * table: the caller looks after them.
  */
 struct mmun_slot *mmun_ranges_overlap(struct mmun_ranges *ranges, unsigned long mask,

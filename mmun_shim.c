@@ -2,7 +2,7 @@
 /*
  * The bridge to the kernel's own notifier. This is the only file that calls it.
  *
- * What carries what. A mm that is or was subscribed to has
+ * The parts of the bridge. A mm that is or was subscribed to has
  *
  * - one interval of the kernel's over the whole address space (starts). It is called
  *   for every start and for the release, may refuse, and is called outside the
@@ -604,8 +604,8 @@ static void put_unneeded(struct mmun_shim *shim)
 
 /*
  * Has exit_mmap() returned, so that no event of the mm can come? __mmput() drops the
- * exe_file right after it, and nothing else does. A mm that never had one does not
- * tell.
+ * exe_file right after it, and nothing else does. A mm that never had one gives no
+ * sign.
  */
 static bool exit_is_through(struct mmun_shim *shim)
 {

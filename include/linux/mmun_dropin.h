@@ -15,7 +15,7 @@
  * see the new meaning. To hand what they declare with them (struct ib_umem_odp, a
  * struct kvm) to mmun is then a type error, and not an oops.
  *
- * What it cannot rename, and the compiler will say so:
+ * It cannot rename these, and the compiler will say so:
  *
  * - the young operations return bool, as since Linux 7.1;
  * - invalidate_range is called arch_invalidate_secondary_tlbs, as since 6.6, and

@@ -6,12 +6,12 @@
  * mmun: a memory-management notifier core as a module.
  *
  * A driver that mirrors a process's page tables subscribes to the mm_struct
- * and is told of every change that makes its copy stale. There are two kinds
+ * and is called for every change that makes its copy stale. There are two kinds
  * of subscription:
  *
- * - a list subscription (struct mmun_notifier) hears every range of the mm,
+ * - a list subscription (struct mmun_notifier) gets every range of the mm,
  *   its start and its end, and the release of the address space;
- * - an interval subscription (struct mmun_interval_notifier) hears the start
+ * - an interval subscription (struct mmun_interval_notifier) gets the start
  *   of the ranges that overlap it, and pairs with a collision-retry read side.
  *
  * Both hold the mm_struct (mm_count), never the address space (mm_users).
@@ -41,7 +41,7 @@ struct mmun_subscriptions;
  * @MMUN_NOTIFY_PROTECTION_VMA: the protection of a whole part of a VMA changes
  * @MMUN_NOTIFY_PROTECTION_PAGE: the protection of single pages changes
  * @MMUN_NOTIFY_SOFT_DIRTY: soft-dirty tracking write-protects pages
- * @MMUN_NOTIFY_RELEASE: the address space goes away; intervals hear it once
+ * @MMUN_NOTIFY_RELEASE: the address space goes away; intervals get it once
  * @MMUN_NOTIFY_MIGRATE: migrate_vma_setup() collects pages; ignore it if
  *	range->owner is your own
  * @MMUN_NOTIFY_EXCLUSIVE: pages are made exclusive to range->owner
@@ -94,7 +94,7 @@ mmun_notifier_range_blockable(const struct mmun_notifier_range *range)
 }
 
 /**
- * struct mmun_notifier_ops - what a list subscriber wants to hear
+ * struct mmun_notifier_ops - the callbacks of a list subscriber
  * @release: the address space goes away, or the subscriber unregisters. All
  *	mirrored entries must go and none may come. Called once. May sleep.
  *	mmun_notifier_put() and mmun_notifier_unregister() may be called here,
@@ -107,11 +107,11 @@ mmun_notifier_range_blockable(const struct mmun_notifier_range *range)
  *	entry of the range may exist or come. May sleep if the range is
  *	blockable. Return: 0, or -EAGAIN in a range that is not blockable and
  *	would need it; a start that returns an error, or in which the last user
- *	puts the subscription, gets no end (an error does in a range that is only
- *	counted, of more than 8 for each CPU at once). An error in a blockable range is
+ *	puts the subscription, gets no end (an error does in an overflow range: more than 8 for each CPU at
+ *	once, and no memory for one more). An error in a blockable range is
  *	reported once and otherwise ignored.
  * @invalidate_range_end: the range has been changed. Should be short: a
- *	subscriber who sleeps here delays users of the kernel's own notifier.
+ *	subscriber that sleeps here delays users of the kernel's own notifier.
  * @arch_invalidate_secondary_tlbs: flush the TLB of a device that walks the
  *	CPU's page tables. Called with page table locks held: must not sleep.
  *	Before Linux 6.6 it is called without them, too, when a range ends.
@@ -174,7 +174,7 @@ struct mmun_notifier {
 	bool got;			/* made by get: free_notifier at the end */
 	bool zombie;			/* put, and to be freed */
 	u8 phase;			/* which count of frees it is in */
-	struct task_struct *leaver;	/* who set left */
+	struct task_struct *leaver;	/* the task that set left */
 	struct list_head leaving;
 	unsigned long seen_by;		/* walks that may see it: by slot */
 	u64 walks_until;		/* and up to this number */
@@ -190,8 +190,8 @@ struct mmun_notifier {
  * does each interval. The
  * memory belongs to the driver again, and may be freed, as soon as
  * invalidate_finish is called. It is allocated with GFP_NOWAIT, in a blockable
- * range as well, because reclaim invalidates, too; who gets none does the whole
- * work in the first pass.
+ * range as well, because reclaim invalidates, too; a driver that gets none
+ * does the whole work in the first pass.
  */
 struct mmun_interval_notifier_finish {
 	struct llist_node link;
@@ -199,7 +199,7 @@ struct mmun_interval_notifier_finish {
 };
 
 /**
- * struct mmun_interval_notifier_ops - what an interval subscriber wants to hear
+ * struct mmun_interval_notifier_ops - the callbacks of an interval subscriber
  * @invalidate: a range that overlaps the interval is about to change. The
  *	callback takes the driver's own lock (the one around
  *	mmun_interval_read_retry()), calls mmun_interval_set_seq() with @cur_seq,
