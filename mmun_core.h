@@ -2,84 +2,19 @@
 #ifndef _MMUN_CORE_H
 #define _MMUN_CORE_H
 
-/* List subscriptions, as mmun_event.c and the bridge call them: walks and dispatch. */
+/* Linking and unlinking a list subscription, as mmun_get.c needs it. */
 
-#include <linux/srcu.h>
+#include "mmun_walk.h"
 
-#include "mmun_subs.h"
+/* The notifier with these operations, and one more user; NULL; or ERR_PTR(). */
+typedef struct mmun_notifier *mmun_find_fn(struct mmun_subscriptions *subs,
+					   const struct mmun_notifier_ops *ops);
 
-/*
- * A walk that is not of a range with a slot: a task that may be inside a callback of
- * this mm. next and cur belong to that task alone.
- */
-struct mmun_walk {
-	struct list_head node;
-	struct task_struct *task;
-	u64 gen;
-	unsigned long at;		/* how far it is: see "Progress" in mmun_core.c */
-	struct mmun_notifier *cur;	/* NULL: gone while its callback ran */
-	struct hlist_node *next;
-};
-
-extern struct srcu_struct mmun_srcu;
-
-/* Around all callbacks, for call_srcu, which waits for all of them. */
-static inline int mmun_callbacks_enter(void)
-	__acquires(&mmun_srcu)
-{
-	return srcu_read_lock(&mmun_srcu);
-}
-
-static inline void mmun_callbacks_leave(int idx)
-	__releases(&mmun_srcu)
-{
-	srcu_read_unlock(&mmun_srcu, idx);
-}
-
-void mmun_walk_begin(struct mmun_subscriptions *subs, struct mmun_walk *walk)
+int mmun_link(struct mmun_notifier *mn, struct mm_struct *mm, bool mmap_locked,
+	      mmun_find_fn *faster, struct mmun_notifier **linked);
+int mmun_finish_joining(struct mmun_subscriptions *subs, struct mmun_notifier *mn,
+			bool mmap_locked) __must_hold(&subs->lock);
+void mmun_unlink(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 	__must_hold(&subs->lock);
-void mmun_walk_end(struct mmun_subscriptions *subs, struct mmun_walk *walk)
-	__must_hold(&subs->lock);
-void __mmun_slot_walk_end(struct mmun_subscriptions *subs, unsigned int slot)
-	__must_hold(&subs->lock);
-
-/* A walk of the range that has @slot. [A] and [C] in mmun_core.c */
-static inline void mmun_slot_walk_begin(struct mmun_subscriptions *subs, unsigned int slot)
-	__must_hold(&subs->lock)
-{
-	subs->walking |= BIT(slot);
-	subs->ranges.slots[slot].at = ULONG_MAX;
-}
-
-static inline void mmun_slot_walk_end(struct mmun_subscriptions *subs, unsigned int slot)
-	__must_hold(&subs->lock)
-{
-	subs->walking &= ~BIT(slot);
-	if (unlikely(!list_empty(&subs->leaving)))
-		__mmun_slot_walk_end(subs, slot);
-	mmun_wake(subs);
-}
-
-int mmun_list_start(struct mmun_subscriptions *subs,
-		    const struct mmun_notifier_range *range, unsigned int slot);
-void mmun_list_end(struct mmun_subscriptions *subs,
-		   const struct mmun_notifier_range *range, unsigned int slot);
-void mmun_list_start_unslotted(struct mmun_subscriptions *subs,
-			       const struct mmun_notifier_range *range,
-			       struct mmun_record *record, struct mmun_walk *walk);
-void mmun_list_end_unslotted(struct mmun_subscriptions *subs,
-			     const struct mmun_notifier_range *range,
-			     struct mmun_record *record, struct mmun_walk *walk);
-void mmun_list_release(struct mmun_subscriptions *subs);
-bool mmun_list_clear_flush_young(struct mmun_subscriptions *subs,
-				 unsigned long start, unsigned long end);
-bool mmun_list_clear_young(struct mmun_subscriptions *subs,
-			   unsigned long start, unsigned long end);
-bool mmun_list_test_young(struct mmun_subscriptions *subs,
-			  unsigned long address);
-void mmun_list_flush_tlb(struct mmun_subscriptions *subs, unsigned long start,
-			 unsigned long end);
-int mmun_core_init(void);
-void mmun_core_exit(void);
 
 #endif /* _MMUN_CORE_H */

@@ -17,10 +17,10 @@
 #include <linux/export.h>
 #include <linux/slab.h>
 
-#include "mmun_core.h"
 #include "mmun_event.h"
 #include "mmun_internal.h"
 #include "mmun_itree.h"
+#include "mmun_walk.h"
 
 #ifdef MMUN_KUNIT
 /* No memory for records: mmun_range.c. */

@@ -9,17 +9,20 @@
  * Rooms. An event goes one way, and no call comes back:
  *
  *   kernel -> mmun_shim.c -> mmun_event.c -> mmun_itree.c -> subscriber
- *                                         -> mmun_core.c  -> subscriber
+ *                                         -> mmun_walk.c  -> subscriber
  *
  * mmun_shim.c  the bridge: calls, and is called by, the kernel's own notifier
  * mmun_event.c the order of an event: start, confirm, end, settle, release
  * mmun_itree.c interval subscriptions
- * mmun_core.c  list subscriptions: walks, dispatch, registration, destruction
+ * mmun_walk.c  walks of the list of subscribers, and dispatch to them
+ * mmun_core.c  list subscriptions: registration, and leaving
+ * mmun_get.c   get, put, and deferred destruction
  * mmun_subs.c  the state of a mm: look-up, references, users, sleep and wake-up
  * mmun_range.c the table of ranges in flight; calls nobody
  * mmun_hmm.c   faulting pages in under an interval
  *
  * mmun_subs.c needs the bridge to attach to a mm: it is given struct mmun_bridge_ops.
+ * mmun_walk.c hands zombies to mmun_get.c: it is given a function.
  *
  * Glossary. One word for one thing, everywhere:
  *
@@ -53,12 +56,12 @@
  * are held:
  *
  *   mmap_lock, for writing	the first subscription of a mm; get and the _locked calls
- *   sync_mutex (core)		one mmun_notifier_synchronize() at a time
+ *   sync_mutex (get)		one mmun_notifier_synchronize() at a time
  *   shims_lock (shim)		the list of all bridges
  *   walk			not a lock: a task that may be inside callbacks.
- *				mmun_core.c has the waits for it
+ *				mmun_walk.c has the waits for it
  *   subs->lock			all of struct mmun_subscriptions; raw
- *   free_lock (core)		the notifiers that are ready to be freed; raw
+ *   free_lock (get)		the notifiers that are ready to be freed; raw
  *   mms_lock (subs)		changes of the table of mms
  *
  * subs->lock and free_lock are raw spinlocks, held for a few steps (a get that is not
@@ -82,7 +85,7 @@
  *   mm_users is never held past a call.
  * - struct mmun_notifier: the driver's. A driver that unlinked it may free it after
  *   the walks that were running then, and one of get after the gets, too; see
- *   mmun_core.c.
+ *   mmun_walk.c and mmun_get.c.
  *
  * closed says that the mm's exit has released it: no range is in flight, none
  * will be, and nothing may wait for one.

@@ -17,7 +17,7 @@ struct mmun_slot {
 	const void *key;		/* NULL: over, or an orphan */
 	unsigned long seq;		/* the range's number */
 	unsigned int pins;		/* leavers that still read range */
-	unsigned long at;		/* how far its walk is: see "Progress" in mmun_core.c */
+	unsigned long at;		/* how far its walk is: see "Progress" in mmun_walk.c */
 	struct list_head sleepers;	/* tasks that wait for this range's end */
 	struct mmun_notifier_range range;
 };

@@ -103,9 +103,10 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
-#include "mmun_core.h"
 #include "mmun_event.h"
+#include "mmun_get.h"
 #include "mmun_internal.h"
+#include "mmun_walk.h"
 
 /* A list notifier of the kernel's; gone after the kernel's grace period. */
 struct mmun_bridge {
@@ -929,7 +930,7 @@ static int __init mmun_init(void)
 	shim_wq = alloc_workqueue("mmun", WQ_UNBOUND, 0);
 	if (!shim_wq)
 		return -ENOMEM;
-	ret = mmun_core_init();
+	ret = mmun_get_init();
 	if (ret) {
 		destroy_workqueue(shim_wq);
 		return ret;
@@ -1003,7 +1004,7 @@ static void __exit mmun_exit(void)
 	 */
 	synchronize_rcu();
 	destroy_workqueue(shim_wq);
-	mmun_core_exit();
+	mmun_get_exit();
 }
 
 module_init(mmun_init);

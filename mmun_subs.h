@@ -28,7 +28,7 @@ struct mmun_subscriptions {
 	unsigned int users_tlb;
 	unsigned int bridges;		/* MMUN_NEED_*: which of these are there */
 
-	/* mmun_core.c; list is walked without the lock, inside a walk */
+	/* mmun_walk.c; list is walked without the lock, inside a walk */
 	struct hlist_head list;
 	struct hlist_head got;		/* of get; get_quickly() has no lock */
 	unsigned int listed;		/* how many list has */

@@ -165,7 +165,7 @@ struct mmun_notifier {
 	unsigned long joined_seq;	/* the newest range before it joined */
 	unsigned long linked;		/* its place in the list: newer ones first */
 	unsigned int heard_overflow;	/* the same for ranges without a slot */
-	unsigned int users_cpus;	/* see users in mmun_core.c */
+	unsigned int users_cpus;	/* see mmun_get.c */
 	unsigned int __percpu *users;
 	bool left;			/* its starts are over, ends are due */
 	bool unlinked;			/* out of the list */
