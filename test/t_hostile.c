@@ -11,6 +11,7 @@ TEST_F_TIMEOUT(hostile, held_exit_then_reaped_lets_rmmod_finish, 120)
 {
 	struct watch w;
 
+	NEED_MRELEASE();
 	spawn_held(_metadata, self, &w);
 	EXPECT_EQ(0, LEAD(mrelease));
 	EXPECT_EQ(0, unwatch(self->fd, &w));
@@ -23,6 +24,7 @@ TEST_F_TIMEOUT(hostile, left_before_it_is_reaped_lets_rmmod_finish, 120)
 {
 	struct watch w;
 
+	NEED_MRELEASE();
 	spawn_held(_metadata, self, &w);
 	EXPECT_EQ(0, unwatch(self->fd, &w));
 	EXPECT_EQ(0, LEAD(mrelease));
@@ -37,6 +39,7 @@ TEST_F_TIMEOUT(hostile, attached_after_it_is_reaped_lets_rmmod_finish, 120)
 	__u32 id;
 	int ret;
 
+	NEED_MRELEASE();
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, LEAD(seize));
 	ASSERT_EQ(0, LEAD(kill_and_hold));
@@ -54,6 +57,7 @@ TEST_F_TIMEOUT(hostile, unmapped_all_then_reaped_lets_rmmod_finish, 120)
 {
 	struct watch w;
 
+	NEED_MRELEASE();
 	if (!unmapped_once(_metadata, self, &w))
 		SKIP(return, "a process cannot unmap all on this kernel");
 	EXPECT_EQ(0, unwatch(self->fd, &w));

@@ -31,13 +31,16 @@ FIXTURE(hostile)
 	unsigned int rounds;
 };
 
+/* What needs a reaper: a kernel that has it finds no such descriptor. */
+#define NEED_MRELEASE() do {						\
+	if (syscall(__NR_process_mrelease, -1, 0) && errno == ENOSYS)	\
+		SKIP(return, "no process_mrelease in this kernel");	\
+} while (0)
+
 #define LEAD(fn, ...) target_run(&self->leader, lead_##fn, __VA_ARGS__)
 
 FIXTURE_SETUP(hostile)
 {
-	/* a kernel that has it finds no such descriptor */
-	if (syscall(__NR_process_mrelease, -1, 0) && errno == ENOSYS)
-		SKIP(return, "no process_mrelease in this kernel");
 	self->fd = -1;
 	self->peer = -1;
 	ASSERT_EQ(0, modules_load());
@@ -95,10 +98,7 @@ static inline void expect_no_work(struct __test_metadata *_metadata)
 		EXPECT_EQ(0, works) TH_LOG("workers of mmun's run");
 }
 
-/*
- * Whoever is mirrored is still there, and held. All subscribers have left or leave
- * with the file.
- */
+/* The mirrored process is still there, and held; all subscribers have left. */
 static inline void expect_unloads(struct __test_metadata *_metadata,
 				  FIXTURE_DATA(hostile) *self)
 {

@@ -33,6 +33,7 @@ TEST_F_TIMEOUT(hostile, attach_loop_on_a_reaped_process_leaves_nothing, 200)
 	struct watch w;
 	pid_t pid = spawn_held(_metadata, self, &w);
 
+	NEED_MRELEASE();
 	EXPECT_EQ(0, LEAD(mrelease));
 	EXPECT_EQ(0, unwatch(self->fd, &w));
 	attached = attach_in_a_loop(_metadata, self, pid);
@@ -62,6 +63,7 @@ static void reaped_at_exit_once(struct __test_metadata *_metadata,
 
 TEST_F_TIMEOUT(hostile, reaped_at_its_exit_in_a_loop_leaves_nothing, 200)
 {
+	NEED_MRELEASE();
 	for (; goes_on(self); self->rounds++)
 		reaped_at_exit_once(_metadata, self);
 	EXPECT_SILENCE();
@@ -71,6 +73,7 @@ TEST_F_TIMEOUT(hostile, unmapped_all_in_a_loop_leaves_nothing, 200)
 {
 	struct watch w;
 
+	NEED_MRELEASE();
 	for (; goes_on(self); self->rounds++) {
 		if (!unmapped_once(_metadata, self, &w))
 			SKIP(return, "a process cannot unmap all on this kernel");
@@ -100,11 +103,13 @@ static void reaped_in_a_loop(struct __test_metadata *_metadata,
 
 TEST_F_TIMEOUT(hostile, killed_and_reaped_by_another_task_leaves_nothing, 200)
 {
+	NEED_MRELEASE();
 	reaped_in_a_loop(_metadata, self, 1);
 }
 
 TEST_F_TIMEOUT(hostile, killed_and_reaped_by_four_tasks_leaves_nothing, 200)
 {
+	NEED_MRELEASE();
 	reaped_in_a_loop(_metadata, self, 4);
 }
 

@@ -28,6 +28,7 @@ TEST_F_TIMEOUT(hostile, foreign_refusal_rmmod_waits_for_that_process_only, 200)
 	pid_t pid;
 	int ms;
 
+	NEED_MRELEASE();
 	pid = LEAD(spawn, V_IDLE);
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, LEAD(seize));
@@ -72,6 +73,7 @@ TEST_F_TIMEOUT(hostile, foreign_refusals_in_a_loop_do_not_flood_the_log, 200)
 	__u32 refuser;
 	pid_t pid;
 
+	NEED_MRELEASE();
 	self->peer = peer_open();
 	ASSERT_GE(self->peer, 0);
 	for (; self->rounds < 30 && goes_on(self); self->rounds++) {
@@ -132,6 +134,7 @@ TEST_F_TIMEOUT(hostile, foreign_refusal_between_release_and_exit_ends, 200)
 	unsigned int lost = 0;
 	int ms;
 
+	NEED_MRELEASE();
 	self->until += 2 * storm_ms(LOOP_MS);
 	self->peer = peer_open();
 	ASSERT_GE(self->peer, 0);
