@@ -13,7 +13,7 @@
 #include "kselftest_harness.h"
 
 #define ROUNDS		1000
-#define LOOP_MS		6000
+#define LOOP_MS		7000
 #define UNLOAD_MS	1000
 /* for a worker that has something to do to do it, and to see that none has */
 #define WORKS_SETTLE_MS	400
