@@ -76,8 +76,8 @@
 #define SUBS_MAX	65536		/* subscriptions of a file */
 #define FREE_DELAY_MAX	100000u		/* microseconds */
 
-#define ATTACH_ALL	(ATTACH_OPS | MMUN_TEST_ATTACH_LOCKED |		\
-			 MMUN_TEST_ATTACH_TWO_PASS)
+#define ATTACH_LOCKS	(MMUN_TEST_ATTACH_LOCKED | MMUN_TEST_ATTACH_READ_LOCKED)
+#define ATTACH_ALL	(ATTACH_OPS | ATTACH_LOCKS | MMUN_TEST_ATTACH_TWO_PASS)
 #define KNOBS_ALL	(MMUN_TEST_KNOB_REFUSE | MMUN_TEST_KNOB_DEAF)
 
 /* The first version of what has grown since. */
@@ -192,17 +192,39 @@ static int attach_kind(struct test_sub *sub, const struct mmun_test_attach *arg)
 	}
 }
 
+static int attach_lock(struct mm_struct *mm, u32 flags)
+{
+	switch (flags & ATTACH_LOCKS) {
+	case MMUN_TEST_ATTACH_LOCKED:
+		return mmap_write_lock_killable(mm);
+	case MMUN_TEST_ATTACH_READ_LOCKED:
+		return mmap_read_lock_killable(mm);
+	default:
+		return 0;
+	}
+}
+
+static void attach_unlock(struct mm_struct *mm, u32 flags)
+{
+	switch (flags & ATTACH_LOCKS) {
+	case MMUN_TEST_ATTACH_LOCKED:
+		mmap_write_unlock(mm);
+		break;
+	case MMUN_TEST_ATTACH_READ_LOCKED:
+		mmap_read_unlock(mm);
+		break;
+	}
+}
+
 /* The caller has a user of the mm. */
 static int sub_attach(struct test_sub *sub, const struct mmun_test_attach *arg)
 {
-	bool locked = arg->flags & MMUN_TEST_ATTACH_LOCKED;
 	int err;
 
-	if (locked && mmap_write_lock_killable(sub->mm))
+	if (attach_lock(sub->mm, arg->flags))
 		return -EINTR;
 	err = attach_kind(sub, arg);
-	if (locked)
-		mmap_write_unlock(sub->mm);
+	attach_unlock(sub->mm, arg->flags);
 	if (!err && sub->kind == MMUN_TEST_GET)
 		err = object_join(sub);
 	if (err && sub->kind == MMUN_TEST_MIRROR)
@@ -210,9 +232,30 @@ static int sub_attach(struct test_sub *sub, const struct mmun_test_attach *arg)
 	return err;
 }
 
+/* What is wrong to do, while the memory of the subscription and the mm is there. */
+static void sub_detach_twice(struct test_sub *sub)
+{
+	struct mm_struct *mm = sub->mm;
+
+	mmgrab(mm);
+	if (sub->kind == MMUN_TEST_LIST) {
+		mmun_notifier_unregister(&sub->mn, mm);
+		mmun_notifier_unregister(&sub->mn, mm);
+	} else {
+		interval_detach(sub);
+		mmun_interval_notifier_remove(&sub->interval);
+	}
+	mmdrop(mm);
+	sub_put(sub);
+}
+
 /* Out of mmun, and the table's reference with it. */
 static void sub_detach(struct test_sub *sub, u32 how)
 {
+	if (how == MMUN_TEST_TWICE) {
+		sub_detach_twice(sub);
+		return;
+	}
 	switch (sub->kind) {
 	case MMUN_TEST_LIST:
 		list_detach(sub, how);
@@ -245,6 +288,9 @@ static bool how_fits(const struct test_sub *sub, u32 how)
 		return sub->kind == MMUN_TEST_LIST;
 	case MMUN_TEST_PUT:
 		return sub->kind == MMUN_TEST_GET;
+	case MMUN_TEST_TWICE:
+		return sub->kind == MMUN_TEST_LIST ||
+			sub->kind == MMUN_TEST_INTERVAL;
 	default:
 		return false;
 	}
@@ -306,6 +352,10 @@ static struct mm_struct *mm_of_pid(s32 nr)
 static bool attach_valid(const struct mmun_test_attach *arg)
 {
 	if (arg->flags & ~ATTACH_ALL || arg->reserved || arg->pid < 0)
+		return false;
+	if (arg->flags & MMUN_TEST_ATTACH_READ_LOCKED &&
+	    (arg->flags & MMUN_TEST_ATTACH_LOCKED ||
+	     arg->kind != MMUN_TEST_INTERVAL))
 		return false;
 	switch (arg->kind) {
 	case MMUN_TEST_LIST:
@@ -411,6 +461,29 @@ static long ioctl_attach(struct test_file *file, void __user *uarg)
 	return err;
 }
 
+static long ioctl_prepare(void __user *uarg)
+{
+	struct mmun_test_prepare arg;
+	struct mm_struct *mm;
+	int err;
+
+	err = arg_copy(&arg, sizeof(arg), sizeof(arg), uarg);
+	if (err)
+		return err;
+	if (arg.reserved || arg.pid < 0)
+		return -EINVAL;
+	mm = mm_of_pid(arg.pid);
+	if (IS_ERR(mm))
+		return PTR_ERR(mm);
+	err = -EINTR;
+	if (!mmap_write_lock_killable(mm)) {
+		err = __mmun_notifier_register(NULL, mm);
+		mmap_write_unlock(mm);
+	}
+	mmput(mm);
+	return err;
+}
+
 /*
  * The sections in progress are waited for before anything is decided, so a
  * signal can still turn back.
@@ -439,7 +512,8 @@ static long ioctl_detach(struct test_file *file, void __user *uarg)
 	err = arg_copy(&arg, sizeof(arg), sizeof(arg), uarg);
 	if (err)
 		return err;
-	if (arg.reserved || arg.how > MMUN_TEST_PUT)
+	if (arg.reserved ||
+	    (arg.how > MMUN_TEST_PUT && arg.how != MMUN_TEST_TWICE))
 		return -EINVAL;
 	sub = sub_find(file, arg.id);
 	if (!sub)
@@ -629,6 +703,8 @@ static long test_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 			return -EINVAL;
 		mmun_notifier_synchronize();
 		return 0;
+	case IOC(MMUN_TEST_IOC_PREPARE):
+		return ioctl_prepare(uarg);
 	case IOC(MMUN_TEST_IOC_FAULT):
 	case IOC(MMUN_TEST_IOC_MREAD):
 	case IOC(MMUN_TEST_IOC_MWRITE):

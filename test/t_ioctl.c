@@ -99,6 +99,7 @@ static const struct shape shapes[] = {
 	SHAPE(MMUN_TEST_IOC_FILE, mmun_test_file_stats, reserved[1], 0),
 	SHAPE(MMUN_TEST_IOC_KNOBS, mmun_test_knobs, reserved2,
 	      offsetof(struct mmun_test_knobs, id)),
+	SHAPE(MMUN_TEST_IOC_PREPARE, mmun_test_prepare, reserved, 0),
 	MIRROR_SHAPE(FAULT, fault, reserved),
 	MIRROR_SHAPE(MREAD, copy, reserved),
 	MIRROR_SHAPE(MWRITE, copy, reserved),
@@ -308,6 +309,17 @@ TEST_F(ioctl, bad_attach)
 	a = good_attach(self->t.pid);
 	a.flags = 8;
 	TRY(-EINVAL);
+	/* for an interval only, and with one kind of lock */
+	a = good_attach(self->t.pid);
+	a.flags = MMUN_TEST_ATTACH_READ_LOCKED;
+	TRY(-EINVAL);
+	a = good_interval(self->t.pid);
+	a.flags = MMUN_TEST_ATTACH_READ_LOCKED | MMUN_TEST_ATTACH_LOCKED;
+	TRY(-EINVAL);
+	a = good_interval(self->t.pid);
+	a.kind = MMUN_TEST_MIRROR;
+	a.flags = MMUN_TEST_ATTACH_READ_LOCKED;
+	TRY(-EINVAL);
 	a = good_attach(self->t.pid);
 	a.start = PAGE;
 	TRY(-EINVAL);
@@ -325,6 +337,19 @@ TEST_F(ioctl, bad_attach)
 	a.flags = MMUN_TEST_ATTACH_TLB;
 	TRY(-EINVAL);
 #undef TRY
+}
+
+TEST_F(ioctl, bad_prepare)
+{
+	struct mmun_test_prepare p = { .size = sizeof(p), .pid = -1 };
+
+	EXPECT_EQ(-EINVAL, try_ioctl(self->fd, MMUN_TEST_IOC_PREPARE, &p));
+	p.pid = INT_MAX;
+	EXPECT_EQ(-ESRCH, try_ioctl(self->fd, MMUN_TEST_IOC_PREPARE, &p));
+	p.pid = self->t.pid;
+	p.reserved = 1ULL << 63;
+	EXPECT_EQ(-EINVAL, try_ioctl(self->fd, MMUN_TEST_IOC_PREPARE, &p));
+	EXPECT_EQ(0, subscriptions(self->fd));
 }
 
 /* contract 16 */
@@ -408,8 +433,12 @@ TEST_F(ioctl, how_must_fit_the_kind)
 	EXPECT_EQ(-EINVAL, detach_how(self->fd, id[1], MMUN_TEST_NO_RELEASE));
 	EXPECT_EQ(-EINVAL, detach_how(self->fd, id[2], MMUN_TEST_NO_RELEASE));
 	EXPECT_EQ(-EINVAL, detach_how(self->fd, id[2], MMUN_TEST_PUT));
-	for (how = 0; how < 3; how++)
+	EXPECT_EQ(-EINVAL, detach_how(self->fd, id[1], MMUN_TEST_TWICE));
+	for (how = 0; how < 3; how++) {
 		EXPECT_EQ(-EINVAL, detach_how(self->fd, id[how], 3));
+		EXPECT_EQ(-EINVAL, detach_how(self->fd, id[how],
+					      MMUN_TEST_TWICE | MMUN_TEST_PUT));
+	}
 	EXPECT_EQ(3, subscriptions(self->fd));
 
 	EXPECT_EQ(0, detach_how(self->fd, id[0], MMUN_TEST_UNREGISTER));

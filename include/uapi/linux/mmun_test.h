@@ -43,6 +43,11 @@ enum mmun_test_kind {
 #define MMUN_TEST_ATTACH_LOCKED	(1u << 2)
 /* interval, mirror: invalidate_start and invalidate_finish */
 #define MMUN_TEST_ATTACH_TWO_PASS (1u << 3)
+/*
+ * interval: insert while the mmap lock is held for reading. Only to a mm that is
+ * ready: it has had a subscription, or PREPARE.
+ */
+#define MMUN_TEST_ATTACH_READ_LOCKED (1u << 4)
 
 struct mmun_test_attach {
 	__u32 size;
@@ -59,6 +64,18 @@ enum mmun_test_how {
 	MMUN_TEST_UNREGISTER = 0,	/* list: unregister; others but get: remove */
 	MMUN_TEST_NO_RELEASE = 1,	/* list: unregister_no_release, call_srcu */
 	MMUN_TEST_PUT = 2,		/* get: put */
+	/*
+	 * list, interval: UNREGISTER, and the same once more. A mistake, made on
+	 * purpose: mmun must say so and do nothing.
+	 */
+	MMUN_TEST_TWICE = 0x10,
+};
+
+/* Make a mm ready for intervals: __mmun_notifier_register(NULL, mm). */
+struct mmun_test_prepare {
+	__u32 size;
+	__s32 pid;		/* 0: the caller's own mm */
+	__u64 reserved;
 };
 
 struct mmun_test_detach {
@@ -270,6 +287,7 @@ struct mmun_test_age {
 #define MMUN_TEST_IOC_SNAPSHOT	_IOWR(MMUN_TEST_MAGIC, 10, struct mmun_test_snapshot)
 #define MMUN_TEST_IOC_CHECK	_IOWR(MMUN_TEST_MAGIC, 11, struct mmun_test_check)
 #define MMUN_TEST_IOC_AGE	_IOWR(MMUN_TEST_MAGIC, 12, struct mmun_test_age)
+#define MMUN_TEST_IOC_PREPARE	_IOW(MMUN_TEST_MAGIC, 13, struct mmun_test_prepare)
 
 enum mmun_test_what {
 	MMUN_TEST_EV_START = 0,		/* list start or interval invalidate */
