@@ -94,6 +94,15 @@ need_build() {
 		depmod:kmod "$libc/libelf.so.1:libelf1" "$libc/libcrypto.so.3:libssl3"
 }
 
+# The semantic patches have Python in them. spatch loads its library while it runs, so
+# coccinelle does not depend on the package.
+need_spatch_python() {
+	local v
+
+	v=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])') || exit 3
+	need "/usr/lib/$(uname -m)-linux-gnu/libpython$v.so.1.0:libpython$v"
+}
+
 need_guest() { need qemu-system-x86_64:qemu-system-x86; }
 
 # unpack DIR PACKAGE[=VERSION]...
