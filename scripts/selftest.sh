@@ -66,7 +66,7 @@ bad=("$TOP"/scripts/golden/bad/*.log)
 good=("$TOP"/scripts/golden/good/*.log)
 pairs=("$TOP"/scripts/golden/hmm/*.log)
 echo "TAP version 13"
-echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + 23))"
+echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + 24))"
 for f in "${bad[@]}"; do
 	"$TOP/scripts/scan-log" "$f" >/dev/null
 	ok "scanner flags ${f##*/}" $? 1
@@ -75,6 +75,10 @@ for f in "${good[@]}"; do
 	"$TOP/scripts/scan-log" "$f" >"$work/said"
 	ok "scanner passes ${f##*/}" $? 0 "$work/said"
 done
+# Of a hang the person sees where our code stands.
+"$TOP/scripts/scan-log" "$TOP/scripts/golden/bad/hung-in-mmun.log" >"$work/said"
+ok "scanner prints the frames of ours, and no others" "$(sed -n 's/.* \([a-z_]*\)+0x.*/\1/p' "$work/said" | paste -sd' ')" \
+	"mmun_interval_read_begin test_read" "$work/said"
 # The first line says what is wanted: the exit code, and what passed, failed, skipped.
 for f in "${pairs[@]}"; do
 	echo 0 0 0 >"$work/totals"
