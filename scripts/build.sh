@@ -53,6 +53,13 @@ copy_sources() {
 	fi
 }
 
+# wanted_program FILE: is it one of ONLY, with commas, if that is set?
+wanted_program() {
+	local name=${1##*/}
+
+	[ -z "${ONLY:-}" ] || [[ ,$ONLY, == *,"${name%.*}",* ]]
+}
+
 # build_tree V [demo|quick|bench]: copy, then modules and programs, with every warning;
 # the others do without warnings, a demo without tests, and a benchmark without gcov.
 # Leaves build/V/{src,root,log}; 1 if something did not compile.
@@ -107,10 +114,10 @@ build_tree() {
 		kernel_modules "$1" "$root/modules" $name
 	done >"$root/modules/sources"
 	for t in "$src"/test/[tb]_*.c; do
-		[ ! -e "$t" ] || build_program "$root/tests/$(basename "$t" .c)" "$t" || failed=1
+		[ ! -e "$t" ] || ! wanted_program "$t" || build_program "$root/tests/$(basename "$t" .c)" "$t" || failed=1
 	done
 	for t in "$src"/test/*.sh; do
-		[ ! -e "$t" ] || install -m 755 "$t" "$root/tests/$(basename "$t" .sh)"
+		[ ! -e "$t" ] || ! wanted_program "$t" || install -m 755 "$t" "$root/tests/$(basename "$t" .sh)"
 	done
 	(cd "$root/tests" && ls) | grep -v '^b_' >"$dir/check"
 	(cd "$root/tests" && ls) | grep '^b_' >"$dir/bench"
