@@ -198,7 +198,7 @@ build_or_show() {
 	local code=0
 
 	say "building for Linux $1 ..."
-	if ! build_tree "$@"; then
+	if ! timed "building mmun for $1" build_tree "$@"; then
 		grep -aE -A3 'error:|undefined|^make.*\*\*\*' "$CACHE/build/$1/log" | in_the_tree "$1" | head -n 20 >&2
 		say "the build for $1 failed; its log is build/$1/log in the cache."
 		code=1
