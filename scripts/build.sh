@@ -60,6 +60,17 @@ wanted_program() {
 	[ -z "${ONLY:-}" ] || [[ ,$ONLY, == *,"${name%.*}",* ]]
 }
 
+# wanted_swap SRC: does one of ONLY swap, all of whose means are in t_area.h?
+wanted_swap() {
+	local name
+
+	[ -n "${ONLY:-}" ] || return 0
+	for name in ${ONLY//,/ }; do
+		! grep -qsE '"(t_area|t_event)\.h"' "$1/test/$name.c" || return 0
+	done
+	return 1
+}
+
 # build_tree V [demo|quick|bench]: copy, then modules and programs, with every warning;
 # the others do without warnings, a demo without tests, and a benchmark without gcov.
 # Leaves build/V/{src,root,log}; 1 if something did not compile.
@@ -111,7 +122,7 @@ build_tree() {
 	[ "${2:-}" != demo ] || return $failed
 	# zram asks for its compressor by name, which modprobe would load.
 	for name in lzo-rle zram; do
-		kernel_modules "$1" "$root/modules" $name
+		! wanted_swap "$src" || kernel_modules "$1" "$root/modules" $name
 	done >"$root/modules/sources"
 	for t in "$src"/test/[tb]_*.c; do
 		[ ! -e "$t" ] || ! wanted_program "$t" || build_program "$root/tests/$(basename "$t" .c)" "$t" || failed=1
