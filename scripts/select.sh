@@ -39,6 +39,7 @@ case_names() {
 check_cases() {
 	local suite case names
 
+	need python3:python3
 	names=$(case_names)
 	while read -r suite case; do
 		# shellcheck disable=SC2053 # globs
@@ -52,6 +53,7 @@ check_cases() {
 concerns() {
 	local file=${1#./} pattern tests suites
 
+	need python3:python3
 	file=${file#"$TOP/"}
 	TESTS='' SUITES=''
 	[ -e "$TOP/$file" ] || case $file in
