@@ -24,8 +24,9 @@ build_stamp() {
 # copy_sources V MODE: build/V/src becomes the tree. In the loop of edit, build and test
 # (quick) only what another content has is copied, so that make compiles no more than that
 # concerns; the time of a file is then that of the copy, and a file that git put back
-# is newer than its object. All other builds begin from nothing: one that is to show
-# warnings must compile every file, and mutants change the copy.
+# is newer than its object. One that a failed build took out comes back. All other
+# builds begin from nothing: one that is to show warnings must compile every file, and
+# mutants change the copy.
 copy_sources() {
 	local dir=$CACHE/build/$1 new=$CACHE/build/$1/new stamp f
 
@@ -93,7 +94,7 @@ build_tree() {
 	if ! "${make[@]}" modules >"$dir/log" 2>&1; then
 		# An example that does not compile must not keep the rest from a test.
 		rm "$src/test/first_driver.c" 2>/dev/null || return 1
-		rm -f "$src/test/first_driver.ko" "$dir/stamp"
+		rm -f "$src/test/first_driver.ko"
 		"${make[@]}" modules >>"$dir/log" 2>&1 || return 1
 		failed=1
 	fi
