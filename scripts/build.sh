@@ -6,6 +6,72 @@
 
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
+# What decides how everything is compiled: the kernel, the compiler, the mode, which files
+# there are, and the build's own files.
+build_stamp() {
+	local f
+
+	echo "$1 $(readlink -f "$K_BUILD")"
+	gcc --version
+	for f in include/generated/autoconf.h include/generated/utsrelease.h Module.symvers; do
+		stat -L -c '%n %s %Y' "$K_BUILD/$f"
+	done
+	(cd "$2" && find . -type f | sort && find . -type f \( -name 'Kbuild*' -o -path './compat/*' -o -name '*.mk' \) |
+		sort | xargs cat)
+	cat "$TOP/scripts/build.sh"
+}
+
+# copy_sources V MODE: build/V/src becomes the tree. In the loop of edit, build and test
+# (quick) only what another content has is copied, so that make compiles no more than that
+# concerns; the time of a file is then that of the copy, and a file that git put back
+# is newer than its object. One that a failed build took out comes back. All other
+# builds begin from nothing: one that is to show warnings must compile every file, and
+# mutants change the copy.
+copy_sources() {
+	local dir=$CACHE/build/$1 new=$CACHE/build/$1/new stamp f
+
+	rm -rf "$new"
+	mkdir -p "$new"
+	cp -a "$TOP"/Kbuild "$TOP"/VERSION "$TOP"/*.[ch] "$TOP"/include "$TOP"/compat "$TOP"/kunit "$TOP"/test "$TOP"/bench \
+		"$TOP"/tools "$TOP"/example "$new" ||
+		return 1
+	find "$new" \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete
+	rm -f "$new/test/first_driver.c"
+	readme_example >"$new/test/first_driver.c"
+	[ -s "$new/test/first_driver.c" ] || rm -f "$new/test/first_driver.c"
+
+	stamp=$(build_stamp "${2:-}" "$new" 2>/dev/null | sha256sum)
+	if [ "${2:-}" = quick ] && [ "$(cat "$dir/stamp" 2>/dev/null)" = "$stamp" ]; then
+		diff -rq "$new" "$dir/src" | sed -n "s|^Files $new/\(.*\) and .* differ\$|\1|p
+			s|^Only in $new/*\([^:]*\): |\1/|p" | while IFS= read -r f; do
+			cp "$new/$f" "$dir/src/$f" || return 1
+		done || return 1
+		rm -rf "$new"
+	else
+		rm -rf "$dir/src" "$dir/stamp"
+		mv "$new" "$dir/src"
+		[ "${2:-}" != quick ] || echo "$stamp" >"$dir/stamp"
+	fi
+}
+
+# wanted_program FILE: is it one of ONLY, with commas, if that is set?
+wanted_program() {
+	local name=${1##*/}
+
+	[ -z "${ONLY:-}" ] || [[ ,$ONLY, == *,"${name%.*}",* ]]
+}
+
+# wanted_swap SRC: does one of ONLY swap, all of whose means are in t_area.h?
+wanted_swap() {
+	local name
+
+	[ -n "${ONLY:-}" ] || return 0
+	for name in ${ONLY//,/ }; do
+		! grep -qsE '"(t_area|t_event)\.h"' "$1/test/$name.c" || return 0
+	done
+	return 1
+}
+
 # build_tree V [demo|quick|bench]: copy, then modules and programs, with every warning;
 # the others do without warnings, a demo without tests, and a benchmark without gcov.
 # Leaves build/V/{src,root,log}; 1 if something did not compile.
@@ -13,15 +79,9 @@ build_tree() {
 	local dir=$CACHE/build/$1 t name make failed=0
 	local src=$dir/src root=$dir/root
 
-	rm -rf "$dir"
-	mkdir -p "$src" "$root/modules" "$root/tests" "$root/bin"
-	cp -a "$TOP"/Kbuild "$TOP"/VERSION "$TOP"/*.[ch] "$TOP"/include "$TOP"/compat "$TOP"/kunit "$TOP"/test "$TOP"/bench "$TOP"/tools \
-		"$TOP"/example "$src" ||
-		return 1
-	find "$src" \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete
-	rm -f "$src/test/first_driver.c"
-	readme_example >"$src/test/first_driver.c"
-	[ -s "$src/test/first_driver.c" ] || rm -f "$src/test/first_driver.c"
+	rm -rf "$root" "$dir/initramfs"
+	mkdir -p "$root/modules" "$root/tests" "$root/bin"
+	copy_sources "$@" || return 1
 
 	make=(make -C "$K_BUILD" "M=$src" -j"$(nproc)")
 	[ "${2:-}" = demo ] || make+=(MMUN_CHECK=m)
@@ -34,12 +94,14 @@ build_tree() {
 	if ! "${make[@]}" modules >"$dir/log" 2>&1; then
 		# An example that does not compile must not keep the rest from a test.
 		rm "$src/test/first_driver.c" 2>/dev/null || return 1
+		rm -f "$src/test/first_driver.ko"
 		"${make[@]}" modules >>"$dir/log" 2>&1 || return 1
 		failed=1
 	fi
 	# Not of this tree: it is built as any driver that uses mmun.
 	make[3]="M=$src/example"
 	if [ "${2:-}" != demo ] && ! "${make[@]}" modules >>"$dir/log" 2>&1; then
+		rm -f "$src"/example/*.ko
 		failed=1
 	fi
 	for name in mmun mmun_test mmun_peer mmun_example mmun_example_window mmun_bench first_driver mmun_kunit; do
@@ -61,13 +123,13 @@ build_tree() {
 	[ "${2:-}" != demo ] || return $failed
 	# zram asks for its compressor by name, which modprobe would load.
 	for name in lzo-rle zram; do
-		kernel_modules "$1" "$root/modules" $name
+		! wanted_swap "$src" || kernel_modules "$1" "$root/modules" $name
 	done >"$root/modules/sources"
 	for t in "$src"/test/[tb]_*.c; do
-		[ ! -e "$t" ] || build_program "$root/tests/$(basename "$t" .c)" "$t" || failed=1
+		[ ! -e "$t" ] || ! wanted_program "$t" || build_program "$root/tests/$(basename "$t" .c)" "$t" || failed=1
 	done
 	for t in "$src"/test/*.sh; do
-		[ ! -e "$t" ] || install -m 755 "$t" "$root/tests/$(basename "$t" .sh)"
+		[ ! -e "$t" ] || ! wanted_program "$t" || install -m 755 "$t" "$root/tests/$(basename "$t" .sh)"
 	done
 	(cd "$root/tests" && ls) | grep -v '^b_' >"$dir/check"
 	(cd "$root/tests" && ls) | grep '^b_' >"$dir/bench"
@@ -105,7 +167,7 @@ build_program() {
 		"$dir"/src/include/uapi/linux/*.h "$TOP/VERSION" "$TOP/scripts/build.sh" | sha1sum | cut -d' ' -f1)
 	if [ ! -e "$kept" ]; then
 		mkdir -p "${kept%/*}"
-		gcc -O2 -Wall -Werror -static -pthread \
+		gcc -O2 -Wall -Werror -static -pthread "-ffile-prefix-map=$dir/src/=" \
 			-I"$CACHE/kselftest/tools/testing/selftests" \
 			-I"$dir/src/include/uapi" "-DMMUN_VERSION=\"$(cat "$TOP/VERSION")\"" -o "$kept.new" "$@" >>"$dir/log" 2>&1 &&
 			strip "$kept.new" && mv "$kept.new" "$kept" || return 1
@@ -139,14 +201,17 @@ prepare() {
 	fetch_busybox
 }
 
+# in_the_tree V: messages of a build name the file that the person edits, not its copy
+in_the_tree() { sed "s|$CACHE/build/$1/src/||g"; }
+
 # build_or_show V [demo|quick|bench]: build and pack; say what failed. A program that
 # does not compile fails the build, and the guest still runs the others.
 build_or_show() {
 	local code=0
 
 	say "building for Linux $1 ..."
-	if ! build_tree "$@"; then
-		grep -aE -A3 'error:|undefined|^make.*\*\*\*' "$CACHE/build/$1/log" | head -n 20 >&2
+	if ! timed "building mmun for $1" build_tree "$@"; then
+		grep -aE -A3 'error:|undefined|^make.*\*\*\*' "$CACHE/build/$1/log" | in_the_tree "$1" | head -n 20 >&2
 		say "the build for $1 failed; its log is build/$1/log in the cache."
 		code=1
 	fi

@@ -4,7 +4,7 @@
 # What every script here shares. Three endings, everywhere:
 #   1  a test failed
 #   2  the guest was lost: panic, hang, silence, out of time
-#   3  this host could not run it
+#   3  this host could not run it, or was asked for what there is not
 #
 # The cache, outside the tree:
 #   kernels/V/   release, image, modules, build (headers), unpacked
@@ -42,6 +42,64 @@ die() { say "$*"; exit 3; }
 
 mkdir -p "$CACHE/kernels" "$CACHE/build" "$CACHE/logs" ||
 	die "cannot make the cache directory $CACHE; set MMUN_CACHE to one that can be written."
+
+# processor_time: sets CPU_MS to what this shell and all that it waited for have used
+processor_time() {
+	local line part
+
+	CPU_MS=0
+	times >"$CACHE/logs/.times.$$"
+	while read -r line; do
+		for part in $line; do
+			part=${part%s}
+			CPU_MS=$((CPU_MS + ${part%m*} * 60000 + 10#$(tr -d . <<<"${part#*m}")))
+		done
+	done <"$CACHE/logs/.times.$$"
+	rm -f "$CACHE/logs/.times.$$"
+}
+
+# timed WHAT COMMAND...: run it; if MMUN_TIMES names a file, add a line to it: depth,
+# wall seconds, processor milliseconds, WHAT. A step inside another is one deeper.
+timed() {
+	local what=$1 depth=${MMUN_DEPTH:-0} began=$SECONDS cpu code
+
+	shift
+	[ -n "${MMUN_TIMES:-}" ] || { "$@"; return; }
+	processor_time
+	cpu=$CPU_MS
+	export MMUN_DEPTH=$((depth + 1))
+	"$@"
+	code=$?
+	export MMUN_DEPTH=$depth
+	processor_time
+	echo "$depth $((SECONDS - began)) $((CPU_MS - cpu)) $what" >>"$MMUN_TIMES"
+	return $code
+}
+
+# time_table FILE: what timed() left in it; what is inside of a step is part of it
+time_table() {
+	awk '
+		{
+			depth = $1; wall = $2; cpu = $3 / 1000
+			sub(/^[^ ]* [^ ]* [^ ]* /, "")
+			if (!depth) { walls += wall; cpus += cpu }
+			# A step ends after those inside it, and is printed before them.
+			line[++n] = sprintf("  %-42s %6d s %8.0f s", sprintf("%*s", 2 * depth, "") $0, wall, cpu)
+			at[n] = depth
+		}
+		END {
+			print "where the time went                              wall   processor"
+			for (i = 1; i <= n; i++) {
+				if (at[i])
+					continue
+				print line[i]
+				for (j = first + 1; j < i; j++)
+					print line[j]
+				first = i
+			}
+			printf "  %-42s %6d s %8.0f s\n", "all", walls, cpus
+		}' "$1"
+}
 
 # One run at a time: two would build in the same directories.
 lock_cache() {
@@ -92,6 +150,15 @@ need_build() {
 	libc=/usr/lib/$(uname -m)-linux-gnu
 	need gcc:gcc make:make "$libc/libc.a:libc6-dev" xz:xz-utils cpio:cpio \
 		depmod:kmod "$libc/libelf.so.1:libelf1" "$libc/libcrypto.so.3:libssl3"
+}
+
+# The semantic patches have Python in them. spatch loads its library while it runs, so
+# coccinelle does not depend on the package.
+need_spatch_python() {
+	local v
+
+	v=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])') || exit 3
+	need "/usr/lib/$(uname -m)-linux-gnu/libpython$v.so.1.0:libpython$v"
 }
 
 need_guest() { need qemu-system-x86_64:qemu-system-x86; }

@@ -69,7 +69,7 @@ pairs=("$TOP"/scripts/golden/hmm/*.log)
 texts=("$TOP"/scripts/golden/english/*.want)
 texts=("${texts[@]%.want}")
 echo "TAP version 13"
-echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + ${#texts[@]} + 37))"
+echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + ${#texts[@]} + 46))"
 for f in "${bad[@]}"; do
 	"$TOP/scripts/scan-log" "$f" >/dev/null
 	ok "scanner flags ${f##*/}" $? 1
@@ -78,6 +78,10 @@ for f in "${good[@]}"; do
 	"$TOP/scripts/scan-log" "$f" >"$work/said"
 	ok "scanner passes ${f##*/}" $? 0 "$work/said"
 done
+# Of a hang the person sees where our code stands.
+"$TOP/scripts/scan-log" "$TOP/scripts/golden/bad/hung-in-mmun.log" >"$work/said"
+ok "scanner prints the frames of ours, and no others" "$(sed -n 's/.* \([a-z_]*\)+0x.*/\1/p' "$work/said" | paste -sd' ')" \
+	"mmun_interval_read_begin test_read" "$work/said"
 # The first line says what is wanted: the exit code, and what passed, failed, skipped.
 for f in "${pairs[@]}"; do
 	echo 0 0 0 >"$work/totals"
@@ -108,6 +112,47 @@ profile fork.list.1
 ok "profile: more lines than were asked for" $? 1 "$work/said"
 profile fork.list.1 get.locked
 ok "profile: a line without a figure" $? 1 "$work/said"
+
+# A name that there is not runs nothing, and says so before anything is built.
+# refused WHAT SAYING VARIABLE=VALUE SCRIPT
+refused() {
+	env MMUN_LOCKED='' TESTS='' FOR='' SUITE='' CASE='' "$3" "$TOP/scripts/$4" >"$work/said" 2>&1
+	ok "refused: $1" "$? $(grep -c "$2" "$work/said") $(wc -l <"$work/said")" "3 1 1" "$work/said"
+}
+refused "a misspelt suite" "TESTS=t_intervall is no suite; there are: .*t_interval " TESTS=t_list,t_intervall suites
+refused "a file that there is not" "FOR=mmun_tree.c is no file" FOR=mmun_tree.c suites
+refused "a misspelt KUnit case" "no KUnit case matches SUITE=\* CASE=p09_storm" CASE=p09_storm kunit
+refused "a misspelt KUnit suite" "no KUnit case matches SUITE=mmun_coer" SUITE=mmun_coer kunit
+
+# The copy that is built: another content is compiled again, also if the file is older
+# than its object; another list of files, or another mode, begins from nothing.
+mkdir "$work/tree"
+cp -a "$TOP"/{Kbuild,*.[ch],include,compat,kunit,test,bench,tools,example,scripts,README.md} "$work/tree"
+copy() {
+	local TOP=$work/tree CACHE=$work/copies
+
+	copy_sources x "$1"
+}
+here=$work/copies/build/x/src
+objects() { ok "copy: $1" "$(cd "$here" && for f in mmun_core mmun_itree; do [ "$f.c" -nt "$f.o" ]; echo $?; done | paste -sd' ')" "$2"; }
+use_kernel "$kernel"
+mkdir -p "$work/copies/build/x"
+copy quick
+touch -d '1 hour ago' "$here"/mmun_{core,itree}.c
+touch "$here"/mmun_{core,itree}.o
+echo "/* other */" >>"$work/tree/mmun_itree.c"
+touch -d '1 day ago' "$work/tree/mmun_itree.c"
+touch "$work/tree/mmun_core.c"
+sleep 1
+copy quick
+objects "only what is other, though it is older" "1 0"
+ok "copy: it has the other content" "$(tail -n 1 "$here/mmun_itree.c")" "/* other */"
+rm "$work/tree/kunit/uncovered"
+copy quick
+ok "copy: a file that is gone" "$(ls "$here"/*.o "$here/kunit/uncovered" 2>/dev/null)" ""
+touch "$here/mmun_core.o"
+copy demo
+ok "copy: another mode" "$(ls "$here"/*.o 2>/dev/null)" ""
 
 # A table of events: all there, one that failed, one that nobody reports.
 mkdir "$work"/{all,failed,lost,6.12-debug}

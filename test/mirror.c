@@ -443,11 +443,10 @@ static void batch_begin(struct batch *batch)
 
 /*
  * Look up the pages in the section that was begun. -EBUSY: it has collided
- * already. The caller has a user of the mm.
+ * already. The caller has a user of the mm, and holds its mmap lock.
  */
-static int batch_look_up(struct batch *batch)
+static int batch_look_up_locked(struct batch *batch)
 {
-	struct mm_struct *mm = batch->sub->mm;
 	struct mmun_hmm_range range = {
 		.notifier = &batch->sub->interval,
 		.notifier_seq = batch->seq,
@@ -459,14 +458,36 @@ static int batch_look_up(struct batch *batch)
 	int err;
 
 	memset(batch->pfns, 0, run_pages(&batch->run) * sizeof(*batch->pfns));
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
 	err = mmun_hmm_range_fault(&range);
 	if (!err) {
 		drop_secret(batch);
 		drop_devices(batch);
 	}
+	return err;
+}
+
+static int batch_look_up(struct batch *batch)
+{
+	struct mm_struct *mm = batch->sub->mm;
+	int err;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	err = batch_look_up_locked(batch);
 	mmap_read_unlock(mm);
+	return err;
+}
+
+/* Only for a batch that requests no fault, which would drop the lock. */
+static int batch_look_up_alone(struct batch *batch)
+{
+	struct mm_struct *mm = batch->sub->mm;
+	int err;
+
+	if (mmap_write_lock_killable(mm))
+		return -EINTR;
+	err = batch_look_up_locked(batch);
+	mmap_write_unlock(mm);
 	return err;
 }
 
@@ -1005,9 +1026,16 @@ static void check_words(struct checker *check, struct chunk *chunk)
 }
 
 /*
- * Look up the pages; twice, if they are not what the entries say. The look-up takes
- * no page table lock, and the kernel may take an entry out and put it back under that
- * lock without an event (MADV_COLD did): that is no difference.
+ * Look up the pages; twice, if they are not what the entries say. Two things look like
+ * a difference and are none:
+ *
+ * - The look-up takes no page table lock, and the kernel may take an entry out and put
+ *   it back under that lock without an event (MADV_COLD did).
+ *
+ * - munmap() and a shrinking mremap() take the VMA away and downgrade the mmap lock
+ *   before their range begins. Until then the look-up finds no VMA, and the page is
+ *   still there. They hold the lock for reading until their range has ended, so the
+ *   second look-up, which holds it for writing, comes before that or collides.
  */
 static int check_look_up(struct checker *check)
 {
@@ -1024,7 +1052,7 @@ static int check_look_up(struct checker *check)
 		differs |= check->words[i] &&
 			   !backed(check->words[i], check->seen[i]);
 	}
-	return differs ? batch_look_up(batch) : 0;
+	return differs ? batch_look_up_alone(batch) : 0;
 }
 
 static int check_alive(struct checker *check, struct chunk *chunk)

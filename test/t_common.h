@@ -139,10 +139,19 @@ struct target_msg {
 	unsigned long a[6];
 };
 
+/*
+ * Where the areas of a target are: far from what it has by itself, each in 1 GiB of its
+ * own. How many events an area takes, and of what, hangs on the borders of page tables
+ * in it, so no area is where the kernel finds room.
+ */
+#define PLACE_FIRST	(128UL << 30)
+#define PLACE_STEP	(1UL << 30)
+
 struct target {
 	pid_t pid;
 	int sock;
 	int pidfd;
+	unsigned long place;	/* of its next area: at a border of 1 GiB */
 };
 
 /* the image that OP_EXEC starts: do nothing until killed */
@@ -283,6 +292,7 @@ static inline int target_start(struct target *t, int keep_fd)
 		target_main(3);
 	}
 	close(sv[1]);
+	t->place = PLACE_FIRST;
 	t->sock = sv[0];
 	t->pidfd = syscall(SYS_pidfd_open, t->pid, 0);
 	return 0;
@@ -333,65 +343,75 @@ static inline long target_call(struct target *t, const struct target_msg *m)
 #define TARGET_SYSCALL(n, ...) \
 	{ .op = OP_SYSCALL, .nr = (n), .a = { __VA_ARGS__ } }
 
+static inline long target_map_at(struct target *t, unsigned long addr,
+				 unsigned long pages, int flags, long fd)
+{
+	long ret = target_syscall(t, SYS_mmap, addr, pages * PAGE,
+				  PROT_READ | PROT_WRITE,
+				  flags | MAP_FIXED_NOREPLACE, fd, 0);
+
+	return ret == (long)addr ? ret : 0;
+}
+
+/* A place for pages of which so many are before the first border of two tables. */
+static inline unsigned long target_place(struct target *t, unsigned long before)
+{
+	unsigned long border = t->place + HPAGE;
+
+	t->place += PLACE_STEP;
+	return border - before * PAGE;
+}
+
+/* An area that is not larger than half of a page table is in one of them. */
+static inline unsigned long target_place_for(struct target *t,
+					     unsigned long pages)
+{
+	return target_place(t, pages <= 256 ? 384 : 128);
+}
+
 /* anonymous, private, every page present; 0 if it could not be had */
 static inline unsigned long target_mmap(struct target *t, unsigned long pages)
 {
-	long ret = target_syscall(t, SYS_mmap, 0, pages * PAGE,
-				  PROT_READ | PROT_WRITE,
-				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
-				  -1UL, 0);
-
-	return ret < 0 && ret > -4096 ? 0 : ret;
+	return target_map_at(t, target_place_for(t, pages), pages,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1);
 }
 
 static inline unsigned long target_mmap_fd(struct target *t, unsigned long pages)
 {
-	long ret = target_syscall(t, SYS_mmap, 0, pages * PAGE,
-				  PROT_READ | PROT_WRITE,
-				  MAP_SHARED | MAP_POPULATE, 4, 0);
-
-	return ret < 0 && ret > -4096 ? 0 : ret;
+	return target_map_at(t, target_place_for(t, pages), pages,
+			     MAP_SHARED | MAP_POPULATE, 4);
 }
 
-/*
- * Anonymous, private, nothing present. What is not larger than half of a page table
- * is in one of them, wherever the kernel had room: twice as much has at most one
- * border of two tables in it, and the half without stays.
- */
+/* anonymous, private, nothing present */
 static inline unsigned long target_mmap_empty(struct target *t,
 					      unsigned long pages)
 {
-	unsigned long length = pages * PAGE, more = pages <= 256 ? length : 0;
-	unsigned long border, keep, drop;
-	long ret = target_syscall(t, SYS_mmap, 0, length + more,
-				  PROT_READ | PROT_WRITE,
-				  MAP_PRIVATE | MAP_ANONYMOUS, -1UL, 0);
-
-	if (ret < 0 && ret > -4096)
-		return 0;
-	if (!more)
-		return ret;
-	keep = ret;
-	drop = ret + length;
-	border = (keep + HPAGE - 1) & ~(HPAGE - 1);
-	if (border > keep && border < drop) {
-		keep = drop;
-		drop = ret;
-	}
-	return target_syscall(t, SYS_munmap, drop, length) ? 0 : keep;
+	return target_map_at(t, target_place_for(t, pages), pages,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1);
 }
 
-/* the same with every page, but no huge ones: their events are of more than was asked */
-static inline unsigned long target_mmap_small(struct target *t,
-					      unsigned long pages)
+/*
+ * The same with every page, but no huge ones: their events are of more than was asked.
+ * So many of the pages are before the first border of two tables.
+ */
+static inline unsigned long target_mmap_border(struct target *t,
+					       unsigned long before,
+					       unsigned long pages)
 {
-	unsigned long addr = target_mmap_empty(t, pages);
+	unsigned long addr = target_map_at(t, target_place(t, before), pages,
+					   MAP_PRIVATE | MAP_ANONYMOUS, -1);
 
 	if (!addr)
 		return 0;
 	/* EINVAL: a kernel that has no huge pages */
 	target_syscall(t, SYS_madvise, addr, pages * PAGE, MADV_NOHUGEPAGE);
 	return target_op(t, OP_WRITE, 0, { addr, pages * PAGE }) ? 0 : addr;
+}
+
+static inline unsigned long target_mmap_small(struct target *t,
+					      unsigned long pages)
+{
+	return target_mmap_border(t, pages <= 256 ? 384 : 128, pages);
 }
 
 /* From and to its memory, by another way than the one under test. */

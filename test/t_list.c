@@ -74,6 +74,26 @@ TEST_F(list, c12_mprotect)
 	EXPECT_HEARD(EV_PROTECTION_VMA, self->addr, self->end);
 }
 
+/* Page tables have borders: none is heard as two ranges, or short of a page. */
+TEST_F(list, c12_around_a_border_of_tables)
+{
+	unsigned long before, addr, end;
+
+	for (before = 0; before <= PAGES; before++) {
+		addr = target_mmap_border(&self->t, before, PAGES);
+		ASSERT_NE(0, addr);
+		end = addr + PAGES * PAGE;
+		ASSERT_EQ(0, target_syscall(&self->t, SYS_mprotect, addr,
+					    PAGES * PAGE, PROT_READ));
+		EXPECT_HEARD(EV_PROTECTION_VMA, addr, end);
+		ASSERT_EQ(0, target_syscall(&self->t, SYS_madvise, addr,
+					    PAGES * PAGE, MADV_DONTNEED));
+		EXPECT_HEARD(EV_CLEAR, addr, end);
+		ASSERT_EQ(0, target_munmap(&self->t, addr, PAGES));
+		EXPECT_HEARD(EV_UNMAP, addr, end);
+	}
+}
+
 TEST_F(list, c12_mremap_tells_of_the_old_range)
 {
 	unsigned long to = target_mmap(&self->t, PAGES);
