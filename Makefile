@@ -192,7 +192,7 @@ help:
 	@echo '  KDIR=DIR           kernel headers or build tree to build against'
 	@echo '  KERNEL=6.12|6.1    one stock kernel for the guest'
 	@echo '  FLAVOUR=debug|kcsan|rt|gcov  with kunit, check-hmm: of the test kernel'
-	@echo '  SUITE=GLOB CASE=GLOB SEED=N STEPS=N  with kunit: what to run'
+	@echo '  SUITE=GLOB CASE=GLOB PROMISE=N SEED=N STEPS=N  with kunit: what to run'
 	@echo '  KERNEL_IMAGE=FILE  with KDIR=, your own kernel for the guest'
 	@echo '  MMUN_ACCEL=tcg|kvm how the guest runs (default: kvm where it works)'
 	@echo '  MMUN_CACHE=DIR     kernels, builds and logs'

@@ -206,6 +206,19 @@ struct kt_actor *kt_go(struct kt_actor *actor)
 	return actor;
 }
 
+struct kt_actor *kt_go_to_gate(struct kt_actor *actor, struct kt_gate *gate)
+{
+	kt_gate_close(gate);
+	kt_go(actor);
+	kt_gate_wait(actor->test, gate);
+	return actor;
+}
+
+int kt_go_and_join(struct kt_actor *actor)
+{
+	return kt_join(actor->test, kt_go(actor));
+}
+
 struct kt_actor *kt_run_mm(struct kunit *test, struct mm_struct *mm,
 			   int (*fn)(void *arg), void *arg)
 {

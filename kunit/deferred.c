@@ -93,7 +93,7 @@ static void call_srcu_waits_for_owed_end(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&s.sub->ends), 1);
 }
 
-/* The function is called once, also when nothing runs and nobody subscribes. */
+/* The function is called once, also when no callback runs and none subscribes. */
 static void call_srcu_calls_once(struct kunit *test)
 {
 	life_call_srcu(test);
@@ -203,7 +203,7 @@ static void synchronize_waits_for_function_on_another_cpu(struct kunit *test)
 	caller->cpu = other;
 	KUNIT_EXPECT_EQ(test, kt_join(test, kt_go(caller)), 0);
 	KUNIT_EXPECT_TRUE(test, run_until(atomic_read(&life->held)));
-	/* A small SRCU domain has one queue, where nothing can overtake. */
+	/* A small SRCU domain has one queue, in which no function overtakes. */
 	one_queue = life->held_on != other;
 	if (!one_queue) {
 		kt_pin(test);
@@ -212,7 +212,7 @@ static void synchronize_waits_for_function_on_another_cpu(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test,
 				  run_until(READ_ONCE(sync->task->nvcsw) !=
 					    slept && kt_settled(sync)));
-		/* What is queued here now comes after what it has queued. */
+		/* A function queued here now runs after those of synchronize. */
 		for (i = 0; i < 2; i++) {
 			marked = false;
 			mmun_notifier_call_srcu(&head, mark);
@@ -322,7 +322,7 @@ static void synchronize_finishes_all_that_was_queued(struct kunit *test)
 				kt_put(sub);
 			life_call_srcu(test);
 		}
-		/* The one of i == 0, 1 is that of 4, 5. */
+		/* Those of i == 0, 1 are the same notifiers as those of 4, 5. */
 		for (i = 0; i < 2; i++) {
 			sub = kt_get(test, mms[i], &life_ops2);
 			kt_put(sub);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Suite mmun_dispatch: start and end reach list subscribers, and carry what they should.
+ * Suite mmun_dispatch: start and end reach list subscribers, and carry what
+ * they should.
  */
 
 #include "mmun_kunit.h"
@@ -170,7 +171,7 @@ static void range_passes_a_blocked_end(struct kunit *test)
 	struct kt_actor *task;
 
 	task = kt_do_to_gate(test, &sub->end, NULL, KT_END, one);
-	/* Its range is over, but its slot is not another's yet. */
+	/* Its range is over, but its slot is not free yet. */
 	KUNIT_EXPECT_EQ(test, kt_state(sub).active, 0U);
 	KUNIT_EXPECT_EQ(test, kt_state(sub).busy, 1U);
 
@@ -368,7 +369,7 @@ static void end_without_start_is_ignored(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kt_ends(sub), 0);
 	kt_expect_quiet(test, sub);
 
-	/* Nor does it end another's range. */
+	/* It does not end another range either. */
 	other = kt_begin(test, mm, FROM, TO);
 	mmun_kunit_end(&range->kernel);
 	KUNIT_EXPECT_EQ(test, kt_ends(sub), 0);
@@ -417,7 +418,7 @@ static void failed_start_gets_no_end(struct kunit *test)
 		KT_ASSERT_UNTIL(test, kt_waiters(sub) == 1);
 		KUNIT_EXPECT_TRUE(test, kt_running(reader));
 
-		/* A start inside it that succeeds has its end. */
+		/* A start inside it that succeeds gets its end. */
 		sub->fail = 0;
 		inner = kt_begin(test, mm, FROM + i, FROM + 9);
 		kt_end(inner);

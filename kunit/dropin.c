@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Suite mmun_dropin: a driver in the kernel's names, every one of them, which its last
- * include moves to mmun.
+ * Suite mmun_dropin: a driver in the kernel's names, every one of them, which
+ * its last include moves to mmun.
  */
 
 #include <linux/slab.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Suite mmun_exit: the mm exits, and everything can still be taken down, in any order.
+ * Suite mmun_exit: the mm exits, and everything can still be taken down, in any
+ * order.
  */
 
 #include "life.h"
@@ -193,7 +194,7 @@ static void subscribers_leave_after_exit_in_any_order(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&p->frees), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&life->funcs), 4);
 	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
-	/* What mm_users had is gone as well. */
+	/* The reference that mm_users held is dropped as well. */
 	life_assert_mm_count(test, mm, before - 1);
 }
 
@@ -208,7 +209,7 @@ static void subscribers_leave_during_exit(struct kunit *test)
 	struct scene s;
 
 	life_stage(test, &s);
-	/* The walk comes from the newest to the oldest: u2 has been told. */
+	/* The walk goes from the newest to the oldest: u2 has been released. */
 	u = kt_register(test, s.mm, &life_list_ops);
 	n = kt_register(test, s.mm, &life_list_ops);
 	p = kt_get(test, s.mm, &life_ops);
@@ -337,7 +338,7 @@ static void exit_fails_register_and_get_behind_overflow(struct kunit *test)
 	struct scene s;
 
 	life_stage(test, &s);
-	/* The bridges that life_ops needs */
+	/* It attaches the bridges that life_ops needs. */
 	kt_register(test, s.mm, &life_list_ops);
 	kt_mm_kill(test, s.mm);
 	kt_fill_slots(test, s.mm, s.subs, 0, 1);
@@ -473,7 +474,7 @@ static void range_in_flight_at_exit_blocks_no_leaver(struct kunit *test)
 	kt_mm_kill(test, mm);
 	KUNIT_ASSERT_EQ(test, kt_start(range), 0);
 	kt_mm_exit(test, mm);
-	/* Told with the release: the end that was owed. */
+	/* The exit delivered the owed ends. */
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->ends), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&got->ends), 1);
 	kt_remove(interval);

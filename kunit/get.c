@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Suite mmun_get: one notifier for each pair of ops and mm, and its users are counted.
+ * Suite mmun_get: one notifier for each pair of ops and mm, and its users are
+ * counted.
  */
 
 #include <linux/rculist.h>
@@ -207,7 +208,7 @@ static void losing_get_frees_its_own(struct kunit *test)
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_sub *sub;
 
-	/* The one way to come between alloc and linking: in alloc itself. */
+	/* Only alloc itself can come between alloc and linking. */
 	life->nest = true;
 	sub = kt_get(test, mm, &life_ops);
 	KUNIT_ASSERT_NOT_NULL(test, life->loser);

@@ -183,7 +183,7 @@ static void insert_again_in_a_range(struct kunit *test)
 	kt_end(range);
 }
 
-/* An interval in memory of its own, which is really freed: KASAN looks on. */
+/* An interval whose memory is really freed: KASAN reports a later use. */
 struct heap {
 	struct mmun_interval_notifier mni;
 	struct kt_gate *gate;		/* the case's */
@@ -517,7 +517,7 @@ static void insert_checks_bounds(struct kunit *test)
 			b->start + (b->length - 1));
 	KUNIT_EXPECT_PTR_EQ(test, interval->mni.mm, mm);
 
-	/* Of ranges up to there, an exclusive end cannot say it all. */
+	/* No exclusive end is beyond the last byte. */
 	if (b->start == ULONG_MAX)
 		return;
 	/* Ranges that end at its first byte, and one byte later. */
@@ -536,7 +536,7 @@ static void population_desc(const unsigned int *n, char *desc)
 
 KUNIT_ARRAY_PARAM(population, populations, population_desc);
 
-/* How many were called that should not have been, or not as often? */
+/* How many intervals were called too often, or not often enough? */
 static unsigned int count_wrong(const struct shape *shape,
 				struct kt_interval **all, unsigned int n)
 {
@@ -628,7 +628,7 @@ static void interval_holds_mm_count_only(struct kunit *test)
 	struct kt_interval *interval = kt_insert(test, mm, FROM, TO - FROM);
 	int ret;
 
-	/* The lookup of a mm that is lazily in use elsewhere comes and goes. */
+	/* CPUs that use the mm lazily take and drop references. */
 	KT_ASSERT_UNTIL(test, atomic_read(&mm->mm_count) == count + 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_users), users);
 	kt_remove(interval);

@@ -2,20 +2,20 @@
 #ifndef _KT_CASE_H
 #define _KT_CASE_H
 
-/* What the files behind mmun_kunit.h share: the case that runs. */
+/* The case that runs: shared by the files behind mmun_kunit.h. */
 
 #include <linux/list.h>
 
 #include "mmun_kunit.h"
 
-/* All that it has made. */
+/* Everything that it has made. */
 struct kt_case {
 	struct kunit *test;
 	struct mutex lock;		/* the lists: actors add, too */
 	struct list_head gates, actors, processes, subs, intervals, ranges;
 };
 
-/* One runs at a time. */
+/* One case runs at a time. */
 extern struct kt_case *kt_case;
 
 /* Adds @node to one of its lists. */

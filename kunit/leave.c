@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Suite mmun_leave: a subscriber that leaves gets the ends that are owed to it, once.
+ * Suite mmun_leave: a subscriber that leaves gets the ends that are owed to it,
+ * once.
  */
 
 #include "mmun_kunit.h"
@@ -107,14 +108,15 @@ static void slot_stays_busy_until_last_owed_end(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_sub *other = kt_register_logged(test, mm);
-	struct kt_sub *sub[2] = { kt_register_logged(test, mm), kt_register_logged(test, mm) };
+	struct kt_sub *sub[2] = { kt_register_logged(test, mm),
+				  kt_register_logged(test, mm) };
 	struct kt_range *a = kt_begin(test, mm, FROM, FROM + 1), *b;
 	struct kt_actor *leaver[2];
 	int i;
 
-	for (i = 0; i < 2; i++) {
-		leaver[i] = kt_do_to_gate(test, &sub[i]->end, NULL, KT_UNREGISTER_NO_RELEASE, sub[i]);
-	}
+	for (i = 0; i < 2; i++)
+		leaver[i] = kt_do_to_gate(test, &sub[i]->end, NULL,
+					  KT_UNREGISTER_NO_RELEASE, sub[i]);
 	kt_end(a);
 	KUNIT_EXPECT_EQ(test, kt_state(other).active, 0U);
 	KUNIT_EXPECT_EQ(test, kt_state(other).busy, 1U);
@@ -472,8 +474,9 @@ static void leavers_in_a_storm_are_paired(struct kunit *test)
 	for (i = 0; i < 3; i++) {
 		storm[i].over = over;
 		for (j = 0; j < 3; j++)
-			storm[i].range[j] = kt_blockable(test, mm, FROM * (i + 1),
-						     TO * (i + 1) + j);
+			storm[i].range[j] = kt_blockable(test, mm,
+							 FROM * (i + 1),
+							 TO * (i + 1) + j);
 		task[i] = kt_run(test, raise_storm, &storm[i]);
 	}
 	KT_ASSERT_UNTIL(test, kt_starts(other));

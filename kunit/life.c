@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the suites on lifetimes share: see life.h. */
+/* Objects and scenes of the suites on lifetimes: see life.h. */
 
 #include <linux/kthread.h>
 #include <linux/preempt.h>
@@ -248,8 +248,7 @@ int life_mm_count(struct mm_struct *mm)
 	return atomic_read(&mm->mm_count);
 }
 
-void life_assert_mm_count(struct kunit *test, struct mm_struct *mm,
-			    int expected)
+void life_assert_mm_count(struct kunit *test, struct mm_struct *mm, int expected)
 {
 	bool came = kt_until(life_mm_count(mm) == expected);
 
@@ -327,9 +326,7 @@ void life_block(struct kunit *test, struct scene *scene, enum place at)
 {
 	scene->gate = gate_at(scene, at);
 	scene->actor = prepare_at(test, scene, at);
-	kt_gate_close(scene->gate);
-	kt_go(scene->actor);
-	kt_gate_wait(test, scene->gate);
+	kt_go_to_gate(scene->actor, scene->gate);
 }
 
 int life_go_on(struct kunit *test, struct scene *scene)

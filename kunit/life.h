@@ -3,8 +3,8 @@
 #define _MMUN_KUNIT_LIFE_H
 
 /*
- * What the suites on lifetimes share: get, put, unregister, deferred, reference,
- * exit.
+ * Objects and scenes of the suites on lifetimes: get, put, unregister, deferred,
+ * reference, exit.
  *
  * Objects of kt_sub() live as long as the case, so that their counters can be read
  * after they have left. A case that must see that nothing touches an object any
@@ -18,7 +18,7 @@ struct call {
 	struct rcu_head rcu;
 };
 
-/* What alloc_notifier, free_notifier and the functions of call_srcu do. */
+/* The behaviour of alloc_notifier, free_notifier and functions of call_srcu. */
 struct life {
 	struct kunit *test;
 
@@ -67,7 +67,7 @@ struct place_param {
 /* Every place; the first five are those of a walk of the list. */
 extern const struct place_param life_places[8];
 extern const struct place_param life_walk_places[5];
-/* Those where a notifier can be put. */
+/* The places where a notifier can be put. */
 extern const struct place_param life_put_places[3];
 
 /* --- objects whose memory is really freed --- */

@@ -3,7 +3,7 @@
 #define _MMUN_KUNIT_H
 
 /*
- * What the suites share: address spaces that live and die under a case, actors
+ * Shared by the suites: address spaces that live and die under a case, actors
  * that run one operation each in a task beside the case, subscribers that record
  * their callbacks and can be stopped in any of them, and ranges.
  *
@@ -65,7 +65,7 @@ do {									\
 
 /* The parameters of @array, described by their member .name. */
 #define KT_NAMED_PARAM(prefix, array)					\
-static void prefix##_describe(typeof(&(array)[0]) param, char *desc)	\
+static void prefix##_describe(typeof(array[0]) *param, char *desc)	\
 {									\
 	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);		\
 }									\
@@ -364,7 +364,7 @@ void kt_end_slots(struct kt_many *many);
 /* Ends all that are still in flight. */
 void kt_end_many(struct kt_many *many);
 
-/* How deep the task is in code that may not block; 0 if it is not counted. */
+/* The task's depth in code that may not block; 0 if the kernel does not check. */
 static inline int kt_non_block(void)
 {
 #ifdef CONFIG_DEBUG_ATOMIC_SLEEP
@@ -376,28 +376,29 @@ static inline int kt_non_block(void)
 
 /* --- the state of a mm, seen from a subscriber or interval on it --- */
 
-static inline struct mmun_subscriptions *kt_subs_of_sub(struct kt_sub *sub)
-{
-	return sub->mn.subs;
-}
-
-static inline struct mmun_subscriptions *
-kt_subs_of_interval(struct kt_interval *interval)
-{
-	return interval->mni.subs;
-}
-
-static inline struct mmun_subscriptions *
-kt_subs_itself(struct mmun_subscriptions *subs)
-{
-	return subs;
-}
-
+/* Its struct mmun_subscriptions, or @where itself if it is one. */
 #define kt_subs(where)							\
-	_Generic((where),						\
-		 struct kt_sub *: kt_subs_of_sub,			\
-		 struct kt_interval *: kt_subs_of_interval,		\
-		 struct mmun_subscriptions *: kt_subs_itself)(where)
+({									\
+	typeof(where) kt_where = (where);				\
+									\
+	BUILD_BUG_ON(!KT_IS(kt_where, struct kt_sub *) &&		\
+		     !KT_IS(kt_where, struct kt_interval *) &&		\
+		     !KT_IS(kt_where, struct mmun_subscriptions *));	\
+	kt_subs_of(kt_where, KT_IS(kt_where, struct kt_sub *),		\
+		   KT_IS(kt_where, struct kt_interval *));		\
+})
+#define KT_IS(pointer, type)						\
+	__builtin_types_compatible_p(typeof(pointer), type)
+
+static inline struct mmun_subscriptions *
+kt_subs_of(void *where, bool is_sub, bool is_interval)
+{
+	if (is_sub)
+		return ((struct kt_sub *)where)->mn.subs;
+	if (is_interval)
+		return ((struct kt_interval *)where)->mni.subs;
+	return where;
+}
 
 struct mmun_kunit_state kt_state_of(struct mmun_subscriptions *subs);
 #define kt_state(where)		kt_state_of(kt_subs(where))
@@ -480,21 +481,23 @@ struct kt_actor {
 #define kt_task	kt_actor
 
 /* The operations that take an object of that type. */
-#define KT_OPS_ON(object)						\
-	_Generic((object),						\
-		 struct kt_range *:					\
-			BIT(KT_START) | BIT(KT_END) | BIT(KT_START_END), \
-		 struct kt_sub *:					\
-			BIT(KT_REGISTER) | BIT(KT_UNREGISTER) |		\
-			BIT(KT_UNREGISTER_NO_RELEASE) | BIT(KT_PUT),	\
-		 const struct mmun_notifier_ops *: BIT(KT_GET),		\
-		 struct mmun_notifier_ops *: BIT(KT_GET),		\
-		 struct kt_interval *:					\
-			BIT(KT_INSERT) | BIT(KT_REMOVE) | BIT(KT_READ_BEGIN), \
-		 atomic_t *: BIT(KT_SYNCHRONIZE),			\
-		 void *:						\
-			BIT(KT_CLEAR_FLUSH_YOUNG) | BIT(KT_FLUSH_TLB) |	\
-			BIT(KT_EXIT))
+#define KT_OPS_IF(pointer, type, ops)	(KT_IS(pointer, type) ? (ops) : 0)
+#define KT_OPS_ON(pointer)						\
+	(KT_OPS_IF(typeof(pointer), struct kt_range *,			\
+		   BIT(KT_START) | BIT(KT_END) | BIT(KT_START_END)) |	\
+	 KT_OPS_IF(typeof(pointer), struct kt_sub *,			\
+		   BIT(KT_REGISTER) | BIT(KT_UNREGISTER) |		\
+		   BIT(KT_UNREGISTER_NO_RELEASE) | BIT(KT_PUT)) |	\
+	 KT_OPS_IF(typeof(pointer), const struct mmun_notifier_ops *,	\
+		   BIT(KT_GET)) |					\
+	 KT_OPS_IF(typeof(pointer), struct mmun_notifier_ops *,		\
+		   BIT(KT_GET)) |					\
+	 KT_OPS_IF(typeof(pointer), struct kt_interval *,		\
+		   BIT(KT_INSERT) | BIT(KT_REMOVE) | BIT(KT_READ_BEGIN)) | \
+	 KT_OPS_IF(typeof(pointer), atomic_t *, BIT(KT_SYNCHRONIZE)) |	\
+	 KT_OPS_IF(typeof(pointer), void *,				\
+		   BIT(KT_CLEAR_FLUSH_YOUNG) | BIT(KT_FLUSH_TLB) |	\
+		   BIT(KT_EXIT)))
 
 struct kt_actor *kt_prepare_typed(struct kunit *test, struct mm_struct *mm,
 				  enum kt_op op, unsigned long allowed,
@@ -506,32 +509,27 @@ struct kt_actor *kt_prepare_typed(struct kunit *test, struct mm_struct *mm,
  */
 #define kt_prepare(test, mm, op, object)				\
 ({									\
-	const unsigned long kt_allowed = KT_OPS_ON(object);		\
+	typeof(object) kt_object = (object);				\
+	const enum kt_op kt_op = (op);					\
 									\
-	BUILD_BUG_ON(__builtin_constant_p(op) &&			\
-		     !(KT_OPS_ON(object) & BIT(op)));			\
-	kt_prepare_typed(test, mm, op, kt_allowed, object);		\
+	BUILD_BUG_ON(__builtin_constant_p(kt_op) &&			\
+		     !(KT_OPS_ON(kt_object) & BIT(kt_op)));		\
+	kt_prepare_typed(test, mm, kt_op, KT_OPS_ON(kt_object), kt_object); \
 })
 
 struct kt_actor *kt_go(struct kt_actor *actor);
+struct kt_actor *kt_go_to_gate(struct kt_actor *actor, struct kt_gate *gate);
+int kt_go_and_join(struct kt_actor *actor);
 
 /* Starts an actor that does @op on @object. */
 #define kt_do(test, mm, op, object)					\
 	kt_go(kt_prepare(test, mm, op, object))
 /* The same, and waits until it stands at @gate. */
 #define kt_do_to_gate(test, gate, mm, op, object)			\
-({									\
-	struct kt_gate *kt_gate = (gate);				\
-	struct kt_actor *kt_actor;					\
-									\
-	kt_gate_close(kt_gate);						\
-	kt_actor = kt_do(test, mm, op, object);				\
-	kt_gate_wait(test, kt_gate);					\
-	kt_actor;							\
-})
+	kt_go_to_gate(kt_prepare(test, mm, op, object), gate)
 /* The same as kt_do(), joined: for an operation that must not wait. */
 #define kt_do_now(test, mm, op, object)					\
-	kt_join(test, kt_do(test, mm, op, object))
+	kt_go_and_join(kt_prepare(test, mm, op, object))
 
 /* An actor of the case's own that does fn(arg). */
 struct kt_actor *kt_prepare_call(struct kunit *test, int (*fn)(void *arg),

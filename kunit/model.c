@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Suite mmun_model: a long random run of one task on one mm, compared after each
- * step with a model of the mm that consists of plain arrays. The printed seed
- * replays the run exactly.
+ * Suite mmun_model: a long random run of one task on one mm, compared after
+ * each step with a model of the mm that consists of plain arrays. The printed
+ * seed replays the run exactly.
  */
 
 #include <linux/prandom.h>
@@ -18,7 +18,7 @@
 #define NR_OVERFLOW	4
 #define NR_RANGES	(BITS_PER_LONG + NR_OVERFLOW)
 
-/* What a step did, or found. */
+/* The effects of a step. */
 enum kind {
 	DID_INSERT,
 	DID_INSERT_IN_RANGE,
@@ -317,9 +317,9 @@ static void step_remove(struct model *m)
 		interval->sections[s].open = false;
 }
 
-/* The model says that it was called: compare with what. */
+/* The model says that it was called: compare the arguments. */
 static void interval_called(struct model *m, struct model_range *range,
-			  struct model_interval *interval)
+			    struct model_interval *interval)
 {
 	int s;
 
@@ -485,7 +485,7 @@ static void step_end(struct model *m)
 		end_range(m, range);
 }
 
-/* One that will refuse a range that may not block; or none. */
+/* Chooses an interval or a subscriber that will refuse the range; or none. */
 static void choose_refuser(struct model *m, struct model_range *range)
 {
 	struct model_interval *interval;
@@ -648,7 +648,7 @@ static void step_retry(struct model *m)
 
 	if (!interval || !interval->sections[s].open)
 		return;
-	/* compare() has looked at it, and does so after every step. */
+	/* compare() has checked it, as after every step. */
 	count(m, interval->sections[s].dirty ? DID_COLLISION :
 					       DID_NO_COLLISION);
 	interval->sections[s].open = false;

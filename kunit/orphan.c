@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Suite mmun_orphan: provisional ranges are confirmed, or become orphans and are settled.
+ * Suite mmun_orphan: provisional ranges are confirmed, or become orphans and
+ * are settled.
  */
 
 #include <linux/rwsem.h>
@@ -50,7 +51,7 @@ static void orphan_is_settled(struct kunit *test)
 	struct kt_interval *second = kt_insert_logged(test, mm, FROM, TO);
 	struct kt_range *range = kt_accept(test, mm, FROM, TO);
 
-	/* With the lock held it cannot be known to be an orphan. */
+	/* With the mmap lock held it may still be confirmed. */
 	KUNIT_EXPECT_TRUE(test, kt_read_collides(test, interval));
 	kt_remove_now(test, second);
 	KUNIT_EXPECT_EQ(test, kt_ends(sub), 0);
@@ -98,7 +99,7 @@ static void reused_range_object_settles_orphan_first(struct kunit *test)
 	struct kt_range *range = kt_blockable(test, mm, TO, TO + 1);
 	struct mmu_notifier_range object = old->kernel;
 
-	/* Another reader of the lock keeps the worker away. */
+	/* Another reader of the lock keeps the worker from settling it. */
 	down_read_non_owner(&mm->mmap_lock);
 	KUNIT_EXPECT_EQ(test, mmun_kunit_accept(&object), 0);
 	KUNIT_EXPECT_EQ(test, kt_ends(sub), 0);
@@ -166,7 +167,7 @@ static void exit_during_settling_leaves_nothing_in_flight(struct kunit *test)
 	struct kt_sub *sub = kt_register_logged(test, mm);
 	struct kt_sub *stopped = kt_register_logged(test, mm);
 	struct kt_interval *interval = kt_insert_logged(test, mm, FROM, TO);
-	/* Of one that may not block the end could not be stopped. */
+	/* May block, as a gate stops the ends of such ranges only. */
 	struct kt_range *range = kt_begin(test, mm, FROM, TO);
 	struct kt_actor *task;
 
@@ -220,7 +221,7 @@ static void exit_delivers_end_of_orphan(struct kunit *test)
 	range = kt_accept(test, mm, FROM, TO);
 	kt_refuse_behind(range);
 	kt_mm_exit(test, mm);
-	/* The release or the worker tells it, and may still be at it. */
+	/* The release or the worker delivers it, and may still be busy with it. */
 	KT_ASSERT_UNTIL(test, kt_calls(sub, CB_END, range));
 	KUNIT_EXPECT_EQ(test, kt_state(sub).active, 0U);
 	KUNIT_EXPECT_EQ(test, kt_state(sub).provisional, 0U);
@@ -295,7 +296,7 @@ static void orphan_blocks_no_interval_operation(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->starts), 1);
 	kt_remove_now(test, gone);
 	kt_insert_now(test, mm, late, FROM, TO - FROM);
-	/* Not told of it, and yet it cannot be read. */
+	/* The range did not call it, and yet it cannot be read. */
 	KUNIT_EXPECT_TRUE(test, kt_retry(late, kt_read_now(test, late)));
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->ends), 0);
 

@@ -47,7 +47,7 @@ static void overflow_ranges_are_paired(struct kunit *test)
 	}
 	kt_expect_quiet(test, sub);
 
-	/* And the table is as good as new. */
+	/* The table of slots works as before. */
 	many = kt_fill_slots(test, mm, kt_subs(sub), 0, 0);
 	kt_end_many(many);
 	KUNIT_EXPECT_EQ(test, kt_starts(sub), kt_ends(sub));
@@ -145,14 +145,14 @@ static void leaver_gets_one_end_per_overflow_range(struct kunit *test)
 	struct kt_many *many = kt_fill_slots(test, mm, kt_subs(other), 0, 3);
 	int nr = many->nr;
 
-	/* One that is over is not told again. */
+	/* The end of a range that is over does not come again. */
 	kt_end(many->range[nr - 1]);
 	KUNIT_EXPECT_EQ(test, kt_ends(sub), 1);
 	kt_leave(test, sub, kt_way_of(test));
 	kt_await_way_frees(test, sub);
 	KUNIT_EXPECT_EQ(test, kt_ends(sub), nr);
 	KUNIT_EXPECT_EQ(test, kt_ends(other), 1);
-	/* What a counted range was is not known: its end says everything. */
+	/* mmun does not know the bounds of an overflow range: its end covers all. */
 	KUNIT_EXPECT_EQ(test, sub->last_end.start, 0UL);
 	KUNIT_EXPECT_EQ(test, sub->last_end.end, ULONG_MAX);
 	kt_end_many(many);

@@ -21,7 +21,7 @@ struct log {
 	} call[MAX_LOG];
 };
 
-/* What one invalidation needs in both passes. */
+/* The state of one invalidation, from the first pass to the second. */
 struct work {
 	struct mmun_interval_notifier_finish finish;
 	struct two *two;
@@ -413,7 +413,7 @@ static void remove_between_passes_waits(struct kunit *test)
 }
 
 /* Two ranges at once in one interval: remove waits for both second passes. */
-static void remove_waits_for_each_finish(struct kunit *test)
+static void remove_waits_for_both_finishes(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct two *two = insert(test, mm, new_log(test), 0);
@@ -569,7 +569,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(17, finish_may_sleep_if_blockable),
 	KT_CASE(17, remove_waits_for_running_finish),
 	KT_CASE(17, remove_between_passes_waits),
-	KT_CASE(17, remove_waits_for_each_finish),
+	KT_CASE(17, remove_waits_for_both_finishes),
 	KT_CASE(17, first_pass_is_the_collision),
 	KT_CASE(17, remove_in_first_pass_keeps_the_finish),
 	KT_CASE(17, release_has_two_passes),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Suite mmun_put: the last put unlinks, and frees once every callback has returned.
+ * Suite mmun_put: the last put unlinks, and frees once every callback has
+ * returned.
  */
 
 #include <linux/percpu.h>
@@ -140,7 +141,7 @@ static void free_ignores_later_and_foreign_callbacks(struct kunit *test)
  */
 static void put_ignores_later_callbacks(struct kunit *test)
 {
-	/* In a range with a slot, and in a walk with a number. */
+	/* A callback of a range with a slot, and one of a walk without. */
 	static const enum place older[] = { AT_START, AT_QUERY };
 	struct scene s, later;
 	struct kt_sub *sub;
@@ -248,7 +249,7 @@ static void put_in_a_callback_frees_memory(struct kunit *test)
 
 	owned->act = act_put;
 	owned->act_at = param->at;
-	/* It leaves on its own, in the same callback. */
+	/* It leaves in the same callback. */
 	listed->act = act_no_release;
 	listed->act_at = param->at;
 
@@ -351,14 +352,14 @@ static void put_on_another_cpu_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kt_users(sub), 3U);
 	KUNIT_EXPECT_EQ(test, sub->mn.users_cpus, 2U);
 
-	/* One of its own, then one of the other's. */
+	/* The user of this processor first, then one of the other's. */
 	put_on(test, sub, here, 2);
 	KUNIT_EXPECT_EQ(test, kt_users(sub), 1U);
 	KUNIT_EXPECT_EQ(test, sub->mn.users_cpus, 1U);
 	mmun_notifier_synchronize();
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 0);
 
-	/* And back: this processor has none now. */
+	/* The other way round: this processor has no user now. */
 	KUNIT_EXPECT_PTR_EQ(test, get_on(test, mm, here), sub);
 	KUNIT_EXPECT_EQ(test, sub->mn.users_cpus, 2U);
 	put_on(test, sub, other, 1);

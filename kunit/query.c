@@ -69,7 +69,7 @@ static const struct query_param {
 
 KT_NAMED_PARAM(query, queries);
 
-/* A bit for each query that was answered by true; TLBs by having been told. */
+/* Raises each query and a flush of TLBs; a bit for each query that was true. */
 static unsigned int ask_all(struct mm_struct *mm)
 {
 	unsigned int yes = 0;
@@ -97,7 +97,7 @@ static void query_calls_only_its_operation(struct kunit *test)
 	struct kt_sub *all = kt_register(test, mm, &kt_ops);
 	struct kt_sub *sub;
 
-	/* Every bridge is there, and nobody answers. */
+	/* Every bridge is there, and no subscriber answers yes. */
 	KUNIT_EXPECT_EQ(test, ask_all(mm), 0U);
 	sub = kt_register(test, mm, param->ops);
 	asked.n = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Suite mmun_read: read sections collide with what overlaps their interval, and wait for it.
+ * Suite mmun_read: read sections collide with what overlaps their interval, and
+ * wait for it.
  */
 
 #include "mmun_kunit.h"
@@ -96,7 +97,7 @@ static void section_before_the_callback_is_good(struct kunit *test)
 
 	range = kt_blockable(test, mm, FROM, TO);
 	task = kt_do_to_gate(test, &interval->gate, NULL, KT_START, range);
-	/* It fills its mirror, which the callback will drop. */
+	/* The section fills its mirror, which the callback will empty. */
 	KUNIT_EXPECT_FALSE(test, kt_retry(interval, seq));
 	reader = kt_do(test, NULL, KT_READ_BEGIN, interval);
 	kt_assert_waits(test, interval, reader, 1);
@@ -134,7 +135,7 @@ static void nested(struct kunit *test, struct mm_struct *mm,
 	KUNIT_EXPECT_EQ(test, kt_retry(a, seq_a), !!((outer | inner) & 1));
 	KUNIT_EXPECT_EQ(test, kt_retry(b, seq_b), !!((outer | inner) & 2));
 
-	/* Ends in both orders. */
+	/* End them in both orders. */
 	kt_end((outer + inner) & 1 ? first : second);
 	kt_end((outer + inner) & 1 ? second : first);
 	KUNIT_EXPECT_EQ(test, kt_retry(a, seq_a), !!((outer | inner) & 1));
@@ -255,7 +256,7 @@ static void sequence_wraps(struct kunit *test)
 		for (j = 0; j < i; j++)
 			KUNIT_EXPECT_NE(test, seen[j], seen[i]);
 	}
-	/* It did wrap. */
+	/* It has wrapped. */
 	state = kt_state(interval);
 	KUNIT_EXPECT_LT(test, state.seq, 100UL);
 	KUNIT_EXPECT_EQ(test, kt_invalidates(interval), 1 + (int)ARRAY_SIZE(seen));
@@ -281,7 +282,7 @@ static void concurrent_ranges_have_distinct_sequences(struct kunit *test)
 	kt_end(one);
 	kt_end(two);
 
-	/* Inserted now, its number is an old one: the next range differs. */
+	/* An interval inserted now has an old sequence: the next range has another. */
 	kt_remove(interval);
 	interval = kt_insert(test, mm, FROM, TO - FROM);
 	seq = kt_read_now(test, interval);
@@ -321,7 +322,7 @@ static void sections_of_a_provisional_range_stay_bad(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, reader->seq & 1);
 	KUNIT_EXPECT_FALSE(test, kt_retry(interval, reader->seq));
 
-	/* Those from inside stay bad when it is over. */
+	/* Sections from inside stay bad when the range is over. */
 	KUNIT_EXPECT_TRUE(test, kt_retry(interval, before));
 	for (i = 0; i < 2; i++)
 		KUNIT_EXPECT_TRUE(test, kt_retry(interval, seq[i]));
@@ -501,7 +502,7 @@ static void end_wakes_all_readers(struct kunit *test)
  * An overflow range could be anywhere: every reader waits for its end, and not
  * for the ends of ranges elsewhere.
  */
-static void reader_waits_for_each_overflow_range(struct kunit *test)
+static void reader_waits_for_every_overflow_range(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_interval *interval = kt_insert(test, mm, FROM, TO - FROM);
@@ -533,7 +534,7 @@ static void reader_waits_for_each_overflow_range(struct kunit *test)
 }
 
 static void assert_in_flight(struct kunit *test, struct kt_interval *interval,
-			   unsigned int n)
+			     unsigned int n)
 {
 	struct mmun_kunit_state state = kt_state(interval);
 
@@ -718,7 +719,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(14, reader_passes_blocked_callback_of_another),
 	KT_CASE(14, reader_waits_for_last_of_two_ranges),
 	KT_CASE(14, end_wakes_all_readers),
-	KT_CASE(14, reader_waits_for_each_overflow_range),
+	KT_CASE(14, reader_waits_for_every_overflow_range),
 	KT_CASE(14, count_for_readers_is_exact),
 	KT_CASE(14, exit_resets_count_for_readers),
 	{}

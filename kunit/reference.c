@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Suite mmun_reference: what a subscriber holds, and that nothing stays when it has left.
+ * Suite mmun_reference: what a subscriber holds, and that nothing stays when it
+ * has left.
  */
 
 #include <linux/oom.h>
@@ -113,7 +114,7 @@ static void mm_struct_outlives_the_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, life_mm_count(mm), count - 3);
 	kt_put(got);
 	mmun_notifier_synchronize();
-	/* With the last of them the state goes, too. */
+	/* The last of them frees the state, too. */
 	KUNIT_EXPECT_EQ(test, life_mm_count(mm), count - 5);
 }
 
@@ -417,7 +418,7 @@ static const struct sweep_param sweeps[] = {
 
 KT_NAMED_PARAM(sweep, sweeps);
 
-/* Returns what could not be reset. */
+/* Returns the count that was left. */
 static unsigned int set_fail_nth(unsigned int nth)
 {
 	unsigned int left = 0;
@@ -454,7 +455,7 @@ static bool has_extra_bridges(struct mmun_subscriptions *subs)
 	return state.young || state.tlb;
 }
 
-/* Nothing is left of what failed. */
+/* Nothing is left of the subscription that failed. */
 static void swept_clean(struct kunit *test, const struct sweep_param *param,
 			struct mm_struct *mm, struct kt_sub *keeper)
 {
@@ -488,11 +489,11 @@ static void each_failed_allocation_leaves_nothing(struct kunit *test)
 		mm = life_mm(test);
 		keeper = kt_register(test, mm, &kt_range_ops);
 	}
-	/* First what fault injection does not reach. */
+	/* First the allocation that fault injection does not reach. */
 	for (nth = param->how == KT_GET ? 0 : 1, left = 0; !left; nth++) {
 		KUNIT_ASSERT_LT(test, nth, 100U);
 		no_counts = !nth;
-		/* One that the kernel's notifier has nothing for, either. */
+		/* A new mm, for which the kernel's notifier must allocate, too. */
 		if (!param->bridged)
 			mm = life_mm(test);
 		sub = kt_sub(test, param->ops);

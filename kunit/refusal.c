@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Suite mmun_refusal: a range that may not block can be refused, and leaves nothing behind.
+ * Suite mmun_refusal: a range that may not block can be refused, and leaves
+ * nothing behind.
  */
 
 #include "mmun_kunit.h"
@@ -10,7 +11,7 @@ KT_NAMED_PARAM(way, kt_ways);
 KT_NAMED_PARAM(block, kt_blocks);
 
 static const struct refusal_param {
-	unsigned int subs, who;		/* who: a mask */
+	unsigned int subs, mask;	/* mask: those that refuse */
 } refusals[] = {
 	{ 1, 1 }, { 2, 1 }, { 2, 2 }, { 2, 3 }, { 3, 1 }, { 3, 2 }, { 3, 4 },
 	{ 3, 5 }, { 3, 7 },
@@ -19,7 +20,7 @@ static const struct refusal_param {
 static void refusal_name(const struct refusal_param *param, char *name)
 {
 	snprintf(name, KUNIT_PARAM_DESC_SIZE, "%u subscribers, mask %u refuses",
-		 param->subs, param->who);
+		 param->subs, param->mask);
 }
 
 KUNIT_ARRAY_PARAM(refusal, refusals, refusal_name);
@@ -45,7 +46,7 @@ static void refused_range_is_undone(struct kunit *test)
 
 	for (i = 0; i < param->subs; i++) {
 		sub[i] = kt_register_logged(test, mm);
-		if (param->who & BIT(i))
+		if (param->mask & BIT(i))
 			sub[i]->refuse = -EAGAIN;
 	}
 	for (round = 1; round <= 2; round++) {
@@ -53,10 +54,10 @@ static void refused_range_is_undone(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, kt_state(sub[0]).active, 0U);
 		KUNIT_EXPECT_EQ(test, kt_state(sub[0]).provisional, 0U);
 		KUNIT_EXPECT_EQ(test, kt_state(sub[0]).busy, 0U);
-		/* Nobody hears an end later, if one should come. */
+		/* An end that comes later reaches no subscriber. */
 		mmun_kunit_end(&range->kernel);
 		for (i = 0; i < param->subs; i++) {
-			refuses = param->who & BIT(i);
+			refuses = param->mask & BIT(i);
 			KUNIT_EXPECT_EQ(test, kt_calls(sub[i], CB_START, range),
 					round);
 			KUNIT_EXPECT_EQ(test, kt_calls(sub[i], CB_END, range),
@@ -74,14 +75,14 @@ static void refused_range_is_undone(struct kunit *test)
 	kt_remove_now(test, high);
 	kt_expect_quiet(test, sub[0]);
 
-	/* It can be raised again, and then all agree. */
+	/* The range can be raised again, and then all accept it. */
 	for (i = 0; i < param->subs; i++)
 		sub[i]->refuse = 0;
 	KUNIT_EXPECT_EQ(test, kt_start(range), 0);
 	kt_end(range);
 	for (i = 0; i < param->subs; i++)
 		KUNIT_EXPECT_EQ(test, kt_ends(sub[i]),
-				param->who & BIT(i) ? 1 : 3);
+				param->mask & BIT(i) ? 1 : 3);
 	kt_expect_quiet(test, sub[0]);
 }
 
@@ -171,8 +172,8 @@ static void refusal_ends_its_own_range_only(struct kunit *test)
 	kt_expect_quiet(test, sub);
 }
 
-/* It may not sleep, so it turns until somebody waits. */
-static void turn_until_waited_for(struct kt_sub *sub,
+/* May not sleep, so it spins until a task waits. */
+static void spin_until_waited_for(struct kt_sub *sub,
 				  const struct mmun_notifier_range *range)
 {
 	unsigned long deadline = jiffies + 10 * HZ;
@@ -191,7 +192,7 @@ static void refusal_wakes_blocked_register(struct kunit *test)
 	struct kt_range *range = kt_nonblock(test, mm, FROM, TO);
 	struct kt_actor *joiner, *task;
 
-	sub->on_start = turn_until_waited_for;
+	sub->on_start = spin_until_waited_for;
 	sub->refuse = -EAGAIN;
 	task = kt_do(test, NULL, KT_START, range);
 	KT_ASSERT_UNTIL(test, kt_starts(sub) == 1);
@@ -205,8 +206,8 @@ static void refusal_wakes_blocked_register(struct kunit *test)
 	kt_expect_quiet(test, other);
 }
 
-/* It may not sleep, so it turns until the exit has closed the mm. */
-static void turn_until_closed(struct kt_sub *sub,
+/* May not sleep, so it spins until the exit has closed the mm. */
+static void spin_until_closed(struct kt_sub *sub,
 			      const struct mmun_notifier_range *range)
 {
 	unsigned long deadline = jiffies + 10 * HZ;
@@ -230,7 +231,7 @@ static void refusal_after_exit_closed_the_mm(struct kunit *test)
 	struct kt_actor *task, *exit;
 
 	kt_mm_kill(test, mm);
-	sub->on_start = turn_until_closed;
+	sub->on_start = spin_until_closed;
 	sub->refuse = -EAGAIN;
 	task = kt_do(test, NULL, KT_START, range);
 	KT_ASSERT_UNTIL(test, kt_starts(sub) == 1);
@@ -284,12 +285,12 @@ static void nonblockable_range_without_slot_is_refused(struct kunit *test)
 	struct kt_interval *interval = kt_insert_logged(test, mm, FROM, TO);
 	struct kt_many *many = kt_fill_slots(test, mm, kt_subs(sub), 0, 0);
 	struct kt_range *range = kt_nonblock(test, mm, FROM, TO);
-	int told = atomic_read(&interval->invalidates);
+	int before = atomic_read(&interval->invalidates);
 
 	KUNIT_EXPECT_EQ(test, kt_start(range), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, kt_starts(sub), (int)many->slots);
 	KUNIT_EXPECT_EQ(test, kt_ends(sub), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&interval->invalidates), told);
+	KUNIT_EXPECT_EQ(test, atomic_read(&interval->invalidates), before);
 	KUNIT_EXPECT_EQ(test, kt_state(sub).overflow, 0U);
 	KUNIT_EXPECT_EQ(test, kt_state(sub).active, many->slots);
 
@@ -389,7 +390,7 @@ static void owed_end_is_checked(struct kunit *test)
 	KT_ASSERT_UNTIL(test, kt_ends(sub));
 	KUNIT_EXPECT_EQ(test, kt_non_block_in(sub, CB_END), 1);
 	KUNIT_EXPECT_EQ(test, kt_non_block(), 0);
-	/* Here by the worker that settles it. */
+	/* This one comes from the worker that settles the orphan. */
 	kt_refuse_behind(range);
 	KT_ASSERT_UNTIL(test, kt_ends(other));
 	KUNIT_EXPECT_EQ(test, kt_non_block_in(other, CB_END), 1);
@@ -424,7 +425,7 @@ static void interval_refusal_stops_the_walk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&intervals[2]->refusals), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->starts), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->ends), 0);
-	/* What the first one dropped is gone; the others were not touched. */
+	/* Only the first was invalidated. */
 	for (i = 0; i < 3; i++)
 		KUNIT_EXPECT_EQ(test, kt_retry(intervals[i], seq[i]), !i);
 
@@ -525,7 +526,7 @@ static void interval_cannot_refuse_a_blockable_range(struct kunit *test)
 	range = kt_begin(test, mm, 0, TO);
 	KUNIT_EXPECT_EQ(test, kt_invalidates(next), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->starts), 1);
-	/* It is in flight for the one who refused, too. */
+	/* It is in flight for the interval that refused, too. */
 	reader = kt_do(test, NULL, KT_READ_BEGIN, stubborn);
 	kt_assert_waits(test, next, reader, 1);
 	kt_end(range);

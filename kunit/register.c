@@ -22,7 +22,7 @@ static void register_waits_for_older_range(struct kunit *test)
 	third = kt_begin(test, mm, FROM, FROM + 2);
 	kt_end(third);
 	KUNIT_EXPECT_EQ(test, kt_calls(joiner->sub, CB_END, third), 1);
-	/* Woken by that end, it looks and waits on. */
+	/* That end woke the register, which looked and waits again. */
 	kt_assert_waits(test, other, joiner, 1);
 
 	kt_end(older);
@@ -52,7 +52,7 @@ static void register_waits_for_all_older_ranges(struct kunit *test)
 	KT_ASSERT_UNTIL(test, kt_waiters(other) == 1);
 	kt_end(range[1]);
 	KT_ASSERT_UNTIL(test, kt_waiters(other) == 1);
-	/* The newest of them counts as older, too. */
+	/* The newest of them is older than the register, too. */
 	kt_end(range[0]);
 	kt_assert_waits(test, other, joiner, 1);
 	kt_end(range[2]);
@@ -166,7 +166,7 @@ static void register_compares_across_the_wrap(struct kunit *test)
 	struct kt_range *older, *middle, *younger;
 	struct kt_actor *task;
 
-	/* ULONG_MAX | join | 1: waits for the first only. */
+	/* Sequences ULONG_MAX, register, 1: it waits for the first only. */
 	mmun_kunit_set_seq(subs, ULONG_MAX - 2);
 	older = kt_begin(test, mm, 0, 0x1000);
 	task = kt_do(test, mm, KT_REGISTER, sub);
@@ -180,7 +180,7 @@ static void register_compares_across_the_wrap(struct kunit *test)
 	kt_end(younger);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->ends), 1);
 
-	/* ULONG_MAX, 1 | join: waits for both. */
+	/* Sequences ULONG_MAX, 1, register: it waits for both. */
 	mmun_kunit_set_seq(subs, ULONG_MAX - 2);
 	sub = kt_sub(test, &kt_range_ops);
 	older = kt_begin(test, mm, 0, 0x1000);

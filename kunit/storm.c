@@ -278,7 +278,7 @@ static int churn_work(void *arg)
 }
 
 static struct worker *act(struct world *w, int (*fn)(void *arg),
-			 struct mirror *mirror)
+			  struct mirror *mirror)
 {
 	struct worker *worker = kt_new(w->test, sizeof(*worker));
 

@@ -22,7 +22,7 @@ static void ranges_arrive_until_release_returns(struct kunit *test)
 	struct kt_actor *leaver;
 	struct kt_range *range;
 
-	/* The middle one stands in an unregister's release. */
+	/* The middle one is in the release of an unregister. */
 	leaver = kt_do_to_gate(test, &sub->release, NULL, KT_UNREGISTER, sub);
 	range = kt_begin(test, mm, FROM, TO);
 	KUNIT_EXPECT_EQ(test, kt_starts(sub), 1);
@@ -88,7 +88,7 @@ static void unregister_waits_for_running_callback(struct kunit *test)
 	KT_ASSERT_UNTIL(test, kt_waiters(s.subs) == 1 || !kt_running(leaver));
 	KUNIT_EXPECT_TRUE(test, kt_running(leaver));
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->inside), 1);
-	/* Called by the leaver, except if the exit stands in it. */
+	/* The leaver has called it, unless the exit is inside it. */
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->releases),
 			param->at == AT_RELEASE ? 0 : 1);
 
@@ -301,7 +301,7 @@ static void release_may_free_other_subscribers(struct kunit *test)
 	for (round = 0; round < ARRAY_SIZE(takes); round++) {
 		mm = kt_mm(test);
 		atomic_set(&life->releases, 0);
-		/* The walk comes from the newest, o[3], to the oldest. */
+		/* The walk goes from the newest, o[3], to the oldest. */
 		last = kt_register(test, mm, &kt_release_only_ops);
 		for (i = 0; i < ARRAY_SIZE(o); i++)
 			o[i] = owned_register(test, mm);
@@ -404,7 +404,7 @@ static void no_release_returns_during_callback(struct kunit *test)
 	s.sub = kt_register(test, s.mm, &life_list_ops);
 	sub = s.sub;
 	life_block(test, &s, param->at);
-	/* In the case's own thread: if it waits, the case hangs here. */
+	/* In the case's own task, which would hang here if it had to wait. */
 	kt_unregister_no_release(sub);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->inside), 1);
 	KUNIT_EXPECT_EQ(test, kt_state(s.subs).users, 1U);
@@ -473,7 +473,7 @@ static void left_subscriber_registers_again(struct kunit *test)
 	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
 	struct kt_range *range = life_range(test, mm2);
 
-	/* It leaves with an end due. */
+	/* It leaves with an end owed. */
 	KUNIT_ASSERT_EQ(test, kt_start(life_range(test, mm)), 0);
 	kt_unregister(sub);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->ends), 1);
