@@ -460,7 +460,7 @@ static void exit_wakes_blocked_register(struct kunit *test)
 }
 
 /*
- * A range still in flight at the exit blocks nobody: its own end is ignored,
+ * A range still in flight at the exit blocks no leaver: its own end is ignored,
  * and all can leave.
  */
 static void range_in_flight_at_exit_blocks_no_leaver(struct kunit *test)

@@ -118,7 +118,7 @@ static void mm_struct_outlives_the_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, life_mm_count(mm), count - 5);
 }
 
-static void nobody_can_join(struct kunit *test, struct mm_struct *mm)
+static void expect_all_refused(struct kunit *test, struct mm_struct *mm)
 {
 	struct kt_sub *sub = kt_sub(test, &life_list_ops);
 	struct kt_interval *interval = kt_interval(test);
@@ -162,7 +162,7 @@ static void dead_mm_refuses_every_subscription(struct kunit *test)
 
 	kt_mm_kill(test, mm);
 	kt_mm_exit(test, mm);
-	nobody_can_join(test, mm);
+	expect_all_refused(test, mm);
 	KUNIT_EXPECT_EQ(test, mmun_kunit_attached(), 0U);
 	KUNIT_EXPECT_FALSE(test, mm_has_mmun_notifiers(mm));
 }
@@ -178,15 +178,15 @@ static void exiting_mm_refuses_every_subscription(struct kunit *test)
 	life_stage(test, &s);
 	s.sub = kt_register(test, s.mm, &kt_range_ops);
 	life_block(test, &s, AT_RELEASE);
-	nobody_can_join(test, s.mm);
+	expect_all_refused(test, s.mm);
 	life_go_on(test, &s);
 	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
 	/* Two subscribers, their common state, and the case. */
 	life_assert_mm_count(test, s.mm, 4);
-	nobody_can_join(test, s.mm);
+	expect_all_refused(test, s.mm);
 	kt_unregister(s.sub);
 	kt_unregister(s.keeper);
-	nobody_can_join(test, s.mm);
+	expect_all_refused(test, s.mm);
 }
 
 /*
@@ -287,14 +287,14 @@ static void bridge_stays_while_one_is_left(struct kunit *test)
 	struct kt_sub *sub2 = kt_register(test, mm, &kt_range_ops);
 	struct kt_interval *interval = kt_insert(test, mm, 0, ULONG_MAX);
 	unsigned long at = kt_mmap(test, mm, PAGE_SIZE);
-	int heard;
+	int before;
 
 	kt_unregister(sub);
 	kt_unregister(sub2);
 	mmun_notifier_synchronize();
-	heard = atomic_read(&interval->invalidates);
+	before = atomic_read(&interval->invalidates);
 	KUNIT_EXPECT_EQ(test, kt_munmap(mm, at, PAGE_SIZE), 0);
-	KUNIT_EXPECT_GT(test, atomic_read(&interval->invalidates), heard);
+	KUNIT_EXPECT_GT(test, atomic_read(&interval->invalidates), before);
 	KUNIT_EXPECT_TRUE(test, mm_has_mmun_notifiers(mm));
 }
 
@@ -307,15 +307,15 @@ static void register_while_detaching_gets_a_new_bridge(struct kunit *test)
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_sub *sub = kt_sub(test, &kt_range_ops);
 	unsigned long at;
-	int i, heard;
+	int i, before;
 
 	for (i = 0; i < 10; i++) {
 		KUNIT_ASSERT_EQ(test, mmun_notifier_register(&sub->mn, mm), 0);
 		sub->registered = true;
 		at = kt_mmap(test, mm, PAGE_SIZE);
-		heard = atomic_read(&sub->starts);
+		before = atomic_read(&sub->starts);
 		KUNIT_ASSERT_EQ(test, kt_munmap(mm, at, PAGE_SIZE), 0);
-		KUNIT_EXPECT_GT(test, atomic_read(&sub->starts), heard);
+		KUNIT_EXPECT_GT(test, atomic_read(&sub->starts), before);
 		KUNIT_EXPECT_EQ(test, atomic_read(&sub->ends),
 				atomic_read(&sub->starts));
 		kt_unregister(sub);

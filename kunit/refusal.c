@@ -27,7 +27,7 @@ KUNIT_ARRAY_PARAM(refusal, refusals, refusal_name);
 
 /*
  * Whichever subscribers refuse a range that may not block, each that accepted
- * gets its end once, nobody else does, and the intervals it overlapped can be
+ * gets its end once, no other does, and the intervals it overlapped can be
  * read again.
  */
 static void refused_range_is_undone(struct kunit *test)
