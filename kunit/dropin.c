@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Suite mmun_dropin: a driver that is written in the kernel's names, every one of
- * them, and moved to mmun by its last include.
+ * Suite mmun_dropin: a driver in the kernel's names, every one of them, which
+ * its last include moves to mmun.
  */
 
 #include <linux/slab.h>
@@ -36,12 +36,12 @@ struct driver {
 	struct mmu_interval_notifier mni;
 	struct mmu_interval_notifier_finish finish;
 	struct rcu_head rcu;
-	raw_spinlock_t lock;		/* around the interval's number */
+	raw_spinlock_t lock;		/* for the sequence of mni */
 	unsigned int starts, ends, releases, firsts, seconds, wrong;
 	atomic_t frees, called;
 };
 
-static struct driver *made;		/* by the next alloc_notifier */
+static struct driver *made;		/* the next alloc_notifier returns it */
 
 static void driver_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
@@ -119,16 +119,18 @@ static void driver_called(struct rcu_head *rcu)
 
 static struct driver *new_driver(struct kunit *test)
 {
-	struct driver *driver = kunit_kzalloc(test, sizeof(*driver), GFP_KERNEL);
+	struct driver *driver = kt_new(test, sizeof(*driver));
 
-	KUNIT_ASSERT_NOT_NULL(test, driver);
 	raw_spin_lock_init(&driver->lock);
 	driver->mn.ops = &driver_ops;
 	return driver;
 }
 
-/* A driver in upstream names hears an unmap by list and by interval, and collides. */
-static void x_upstream_names_hear(struct kunit *test)
+/*
+ * A driver in upstream names gets an unmap by list and by interval, and its
+ * section collides.
+ */
+static void upstream_names_get_events_and_collide(struct kunit *test)
 {
 	struct driver *driver = new_driver(test);
 	struct mm_struct *mm = kt_mm(test);
@@ -160,8 +162,11 @@ static void x_upstream_names_hear(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, driver->wrong, 0U);
 }
 
-/* The rest of the names: get and put, the locked variants, what is deferred. */
-static void x_upstream_names_come_and_go(struct kunit *test)
+/*
+ * The rest of the names: get and put, the locked variants, deferred
+ * destruction.
+ */
+static void upstream_names_get_put_and_defer(struct kunit *test)
 {
 	struct driver *driver = new_driver(test);
 	struct mm_struct *mm = kt_mm(test);
@@ -199,8 +204,8 @@ static void x_upstream_names_come_and_go(struct kunit *test)
 }
 
 static struct kunit_case cases[] = {
-	KUNIT_CASE(x_upstream_names_hear),
-	KUNIT_CASE(x_upstream_names_come_and_go),
+	KT_CASE(00, upstream_names_get_events_and_collide),
+	KT_CASE(00, upstream_names_get_put_and_defer),
 	{}
 };
 

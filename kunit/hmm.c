@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Suite mmun_hmm: the kernel's hmm_range_fault() sees our sequence.
+ * Suite mmun_hmm: the kernel's hmm_range_fault() collides with mmun's ranges.
  */
 
 #include <linux/hmm.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
-#include <linux/rwsem.h>
 
 #include "mmun_kunit.h"
 
@@ -22,9 +21,8 @@ struct scene {
 
 static struct scene *stage(struct kunit *test)
 {
-	struct scene *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	struct scene *s = kt_new(test, sizeof(*s));
 
-	KUNIT_ASSERT_NOT_NULL(test, s);
 	s->mm = kt_mm(test);
 	s->start = kt_mmap(test, s->mm, PAGES * PAGE_SIZE);
 	s->interval = kt_insert(test, s->mm, s->start, PAGES * PAGE_SIZE);
@@ -32,7 +30,7 @@ static struct scene *stage(struct kunit *test)
 	s->range.start = s->start;
 	s->range.end = s->start + PAGES * PAGE_SIZE;
 	s->range.hmm_pfns = s->pfns;
-	/* To be written: else they are all the one page of zeroes. */
+	/* For write: a read would map the page of zeroes everywhere. */
 	s->range.default_flags = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE;
 	return s;
 }
@@ -53,7 +51,7 @@ static unsigned long read_begin(struct scene *s)
 	return s->range.notifier_seq;
 }
 
-/* The page that the process has at @at; 0 if there is none. */
+/* The page frame that the process has at @at; 0 if there is none. */
 static unsigned long pfn_of(struct scene *s, unsigned long at)
 {
 	struct page *page;
@@ -68,16 +66,10 @@ static unsigned long pfn_of(struct scene *s, unsigned long at)
 	return pfn;
 }
 
-static unsigned int provisional(struct scene *s)
-{
-	struct mmun_kunit_state state;
-
-	mmun_kunit_look(s->interval->mni.subs, &state);
-	return state.provisional;
-}
-
-/* Without a collision it gives the pages that the process has. */
-static void p13_hmm_gives_the_pages(struct kunit *test)
+/*
+ * Without a collision hmm_range_fault() gives the pages that the process has.
+ */
+static void hmm_finds_the_pages_of_the_process(struct kunit *test)
 {
 	struct scene *s = stage(test);
 	unsigned long seq = read_begin(s);
@@ -92,8 +84,11 @@ static void p13_hmm_gives_the_pages(struct kunit *test)
 	}
 }
 
-/* A real invalidation after read_begin: -EBUSY, and the pages are not touched. */
-static void p13_hmm_sees_our_collision(struct kunit *test)
+/*
+ * After a real invalidation since read_begin it returns -EBUSY and touches no
+ * page.
+ */
+static void hmm_returns_ebusy_on_collision(struct kunit *test)
 {
 	struct scene *s = stage(test);
 
@@ -110,36 +105,28 @@ static void p13_hmm_sees_our_collision(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fault(s), 0);
 }
 
-/* A section against a range that may still be refused is -EBUSY at once. */
-static void p13_hmm_collides_with_a_provisional_range(struct kunit *test)
+/* A section inside a provisional range returns -EBUSY at once. */
+static void hmm_returns_ebusy_in_a_provisional_range(struct kunit *test)
 {
 	struct scene *s = stage(test);
 	struct kt_range *range;
 	unsigned long seq;
 
-	/* Of a process that is dying, under the mmap lock for reading. */
-	range = kt_range(test, s->mm, s->start, s->range.end, false,
-			 MMUN_NOTIFY_UNMAP);
-	down_read_non_owner(&s->mm->mmap_lock);
-	range->in_flight = true;
-	KUNIT_ASSERT_EQ(test, mmun_kunit_accept(&range->kernel), 0);
-
+	range = kt_accept(test, s->mm, s->start, s->range.end);
 	seq = read_begin(s);
 	KUNIT_EXPECT_TRUE(test, kt_retry(s->interval, seq));
 	KUNIT_EXPECT_EQ(test, fault(s), -EBUSY);
 
-	/* It is refused behind mmun: nothing more comes. */
-	range->in_flight = false;
-	up_read_non_owner(&s->mm->mmap_lock);
-	KT_ASSERT_UNTIL(test, !provisional(s));
+	kt_refuse_behind(range);
+	KT_ASSERT_UNTIL(test, !kt_state(s->interval).provisional);
 	read_begin(s);
 	KUNIT_EXPECT_EQ(test, fault(s), 0);
 }
 
 static struct kunit_case cases[] = {
-	KUNIT_CASE(p13_hmm_gives_the_pages),
-	KUNIT_CASE(p13_hmm_sees_our_collision),
-	KUNIT_CASE(p13_hmm_collides_with_a_provisional_range),
+	KT_CASE(13, hmm_finds_the_pages_of_the_process),
+	KT_CASE(13, hmm_returns_ebusy_on_collision),
+	KT_CASE(13, hmm_returns_ebusy_in_a_provisional_range),
 	{}
 };
 

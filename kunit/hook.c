@@ -75,7 +75,7 @@ void mmun_kunit_end(struct mmu_notifier_range *range)
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_end);
 
-/* What the kernel would call for a mm, if the bridge is there. */
+/* The state of a mm that has the bridge @need, or NULL. */
 static struct mmun_subscriptions *find_with(struct mm_struct *mm,
 					    unsigned int need)
 {

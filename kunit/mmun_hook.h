@@ -7,15 +7,15 @@
  * calling what the kernel's notifier would call, in the order in which it
  * would, and it looks at the state of a mm. Built with MMUN_KUNIT=m only.
  *
- * An event raised here is not known to the kernel: removing the bridge does not
- * wait for it. And, as the kernel's own, one that may not block is raised with
- * the mmap lock held for reading, or else it may be taken for an orphan.
+ * The kernel does not know an event that is raised here: removing the bridge does
+ * not wait for it. A range that may not block must be raised with the mmap lock
+ * held for reading, as in the kernel: otherwise mmun may take it for an orphan.
  */
 
 #include <linux/mmu_notifier.h>
 #include <linux/mmun_notifier.h>
 
-/* What is known about a mm at one instant. */
+/* The state of a mm at one instant. */
 struct mmun_kunit_state {
 	bool closed;
 	bool leaving;			/* the bridge is on its way out of the kernel */
@@ -24,26 +24,26 @@ struct mmun_kunit_state {
 	bool young;			/* the bridge for young queries is there */
 	bool tlb;			/* the one for secondary TLBs */
 	unsigned int users;
-	unsigned int slots;		/* how many there are */
-	unsigned int busy;		/* of them, taken */
+	unsigned int slots;		/* in total */
+	unsigned int busy;		/* slots in use */
 	unsigned int active;
 	unsigned int provisional;
 	unsigned int records;		/* ranges that found no slot */
 	unsigned int overflow;		/* ... and no memory for a record */
-	unsigned int invalidating;	/* what readers look at without a lock */
+	unsigned int invalidating;	/* the count that readers read without a lock */
 	unsigned int waiters;		/* tasks that sleep until something ends */
 	unsigned int walks;
 	unsigned int zombies;
-	unsigned int gettable;		/* what a get finds without a lock */
+	unsigned int gettable;		/* notifiers that a get finds without a lock */
 	unsigned long seq;
 };
 
-/* One range, as the kernel raises it: the object stays until the end. */
+/* A range as the kernel raises it: the object must stay until the end. */
 void mmun_kunit_init(struct mmu_notifier_range *range,
 		     const struct mmun_notifier_range *what);
-/* The kernel's intervals are asked: 0 or -EAGAIN. */
+/* The kernel calls its intervals: 0 or -EAGAIN. */
 int mmun_kunit_accept(struct mmu_notifier_range *range);
-/* They all agreed: the list notifiers are asked. */
+/* All have accepted: the kernel calls its list notifiers. */
 void mmun_kunit_confirm(struct mmu_notifier_range *range);
 /* Both. */
 int mmun_kunit_start(struct mmu_notifier_range *range);
@@ -52,7 +52,7 @@ void mmun_kunit_end(struct mmu_notifier_range *range);
 /* The kernel's number that starts are given; 0: the same one always. */
 extern unsigned long mmun_kunit_seq;
 
-/* False also where the bridge is not there. */
+/* False also if the bridge is not attached. */
 bool mmun_kunit_clear_flush_young(struct mm_struct *mm, unsigned long start,
 				  unsigned long end);
 bool mmun_kunit_clear_young(struct mm_struct *mm, unsigned long start,
@@ -61,28 +61,28 @@ bool mmun_kunit_test_young(struct mm_struct *mm, unsigned long address);
 void mmun_kunit_flush_tlb(struct mm_struct *mm, unsigned long start,
 			  unsigned long end);
 
-/* @subs: of a subscription that is still there */
+/* @subs: of a subscription that has not left. */
 void mmun_kunit_look(struct mmun_subscriptions *subs,
 		     struct mmun_kunit_state *state);
-/* Where state.invalidating is. */
+/* The address of state.invalidating. */
 const void *mmun_kunit_invalidating(struct mmun_subscriptions *subs);
-/* The number of the newest range; odd. */
+/* Sets the sequence of the newest range; odd. */
 void mmun_kunit_set_seq(struct mmun_subscriptions *subs, unsigned long seq);
-/* The worker that settles orphans has had a turn, if there was one to have. */
+/* Waits for the worker that settles orphans, if it is queued. */
 void mmun_kunit_flush_worker(struct mmun_subscriptions *subs);
-/* One who subscribes finds the state of @mm, or NULL ... */
+/* The first step of a subscription: finds the state of @mm, or NULL. */
 struct mmun_subscriptions *mmun_kunit_hold(struct mm_struct *mm);
-/* ... and is let in, or has to begin again; it holds nothing any more. */
+/* The second: false if the state detaches. It drops the reference of the first. */
 bool mmun_kunit_let_in(struct mmun_subscriptions *subs);
-/* How often drivers were warned since the last call; what is said once is said anew. */
+/* Warnings to drivers since the last call; warnings that come once may come again. */
 unsigned int mmun_kunit_warnings(void);
-/* No get has memory to count its users in. */
+/* If set, every get fails to allocate the counts of its users. */
 extern bool mmun_kunit_no_counts;
 /* Ranges that find no slot have no memory for a record. */
 extern bool mmun_kunit_no_records;
 /* Does to the bridge of @mm, which lives and has no subscriber, what rmmod does. */
 void mmun_kunit_cut_off(struct mm_struct *mm);
-/* Bridges and works, on all mms: zero when everything is detached. */
+/* Bridges and works, on all mms: 0 when everything is detached. */
 unsigned int mmun_kunit_attached(void);
 
 #endif /* _MMUN_HOOK_H */

@@ -11,7 +11,7 @@
 #define LENGTH	0x1000UL
 #define MAX_LOG	16
 
-/* Who was called in which pass, in the order of the calls. */
+/* Which interval was called in which pass, in the order of the calls. */
 struct log {
 	raw_spinlock_t lock;
 	unsigned int nr;
@@ -21,7 +21,7 @@ struct log {
 	} call[MAX_LOG];
 };
 
-/* What one invalidation needs in both passes. */
+/* The state of one invalidation, from the first pass to the second. */
 struct work {
 	struct mmun_interval_notifier_finish finish;
 	struct two *two;
@@ -37,8 +37,8 @@ struct two {
 	bool one_pass;			/* leave finish NULL */
 	bool refuse;			/* with finish set */
 	atomic_t starts, finishes;
-	atomic_t wrong;			/* finishes that were not what was left */
-	int non_block;		/* how the last second pass was called */
+	atomic_t wrong;			/* calls with a wrong or stale argument */
+	int non_block;			/* kt_non_block() in the last second pass */
 };
 
 static struct two *two_of(struct mmun_interval_notifier *mni)
@@ -46,7 +46,7 @@ static struct two *two_of(struct mmun_interval_notifier *mni)
 	return container_of(mni, struct two, i.mni);
 }
 
-static void note(struct two *two, unsigned int pass)
+static void log_pass(struct two *two, unsigned int pass)
 {
 	struct log *log = two->log;
 
@@ -70,7 +70,7 @@ static bool two_start(struct mmun_interval_notifier *mni,
 
 	if (*finish)
 		atomic_inc(&two->wrong);
-	note(two, 1);
+	log_pass(two, 1);
 	if (blockable)
 		kt_gate_pass(&two->i.gate);
 	raw_spin_lock(&two->i.lock);
@@ -82,11 +82,11 @@ static bool two_start(struct mmun_interval_notifier *mni,
 		return true;
 
 	if (two->refuse) {
-		/* Not to be looked at: to touch it would be a fault. */
+		/* mmun must not use it: an access would fault. */
 		*finish = (void *)0x10;
 		return false;
 	}
-	/* Not GFP_KERNEL: reclaim invalidates, too. */
+	/* Not GFP_KERNEL: reclaim invalidates as well. */
 	work = blockable ? kmalloc(sizeof(*work), GFP_NOWAIT) : &two->work;
 	if (!work) {
 		atomic_inc(&two->wrong);
@@ -105,12 +105,12 @@ static void two_finish(struct mmun_interval_notifier_finish *finish)
 
 	if (finish->notifier != &two->i.mni)
 		atomic_inc(&two->wrong);
-	/* Who looks at it after this is found by KASAN, or follows a bad pointer. */
+	/* A later use is a bug that KASAN, or the poison, shows. */
 	if (work == &two->work)
 		memset(work, POISON_FREE, sizeof(*work));
 	else
 		kfree(work);
-	note(two, 2);
+	log_pass(two, 2);
 	two->non_block = kt_non_block();
 	if (!two->non_block)	/* cases close it in blockable ranges only */
 		kt_gate_pass(&two->second);
@@ -130,7 +130,7 @@ static const struct mmun_interval_notifier_ops two_ops = {
 	.invalidate_finish = two_finish,
 };
 
-/* With two passes the single one is not used. */
+/* All three: invalidate must not be called. */
 static const struct mmun_interval_notifier_ops three_ops = {
 	.invalidate = never,
 	.invalidate_start = two_start,
@@ -149,9 +149,8 @@ static const struct mmun_interval_notifier_ops no_ops = {};
 
 static struct log *new_log(struct kunit *test)
 {
-	struct log *log = kunit_kzalloc(test, sizeof(*log), GFP_KERNEL);
+	struct log *log = kt_new(test, sizeof(*log));
 
-	KUNIT_ASSERT_NOT_NULL(test, log);
 	raw_spin_lock_init(&log->lock);
 	return log;
 }
@@ -202,39 +201,12 @@ static void expect_call(struct kunit *test, struct log *log, unsigned int at,
 	KUNIT_EXPECT_EQ_MSG(test, log->call[at].pass, pass, "call %u", at);
 }
 
-static int start_task(void *arg)
-{
-	return kt_start(arg);
-}
-
-static int remove_task(void *arg)
-{
-	kt_remove(arg);
-	return 0;
-}
-
-static int end_task(void *arg)
-{
-	kt_end(arg);
-	return 0;
-}
-
-static struct kt_range *blockable(struct kunit *test, struct mm_struct *mm,
-				  unsigned long start, unsigned long end)
-{
-	return kt_range(test, mm, start, end, true, MMUN_NOTIFY_CLEAR);
-}
-
-static unsigned int waiters(struct two *two)
-{
-	return kt_waiters(two->i.mni.subs);
-}
-
 /*
- * Every first pass of a range, also of intervals with one pass only, comes before
- * its first second pass; and the second passes come in the order of the first.
+ * Every first pass of a range, also of intervals with one pass only, comes
+ * before its first second pass; the second passes come in the order of the
+ * first.
  */
-static void p17_all_starts_before_the_first_finish(struct kunit *test)
+static void all_starts_before_first_finish(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct log *log = new_log(test);
@@ -246,7 +218,7 @@ static void p17_all_starts_before_the_first_finish(struct kunit *test)
 		two[i] = insert(test, mm, log, i * LENGTH);
 	two[1]->one_pass = true;
 
-	range = blockable(test, mm, 0, 4 * LENGTH);
+	range = kt_blockable(test, mm, 0, 4 * LENGTH);
 	KUNIT_ASSERT_EQ(test, kt_start(range), 0);
 	KUNIT_ASSERT_EQ(test, log->nr, 7U);
 	for (i = 0; i < 4; i++) {
@@ -260,30 +232,32 @@ static void p17_all_starts_before_the_first_finish(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, log->nr, 7U);
 }
 
-/* A finish left NULL means done: no second pass, and a remove waits for none. */
-static void p17_null_finish_means_done(struct kunit *test)
+/*
+ * A finish left NULL means done: there is no second pass, and a remove does not
+ * wait for one.
+ */
+static void null_finish_means_done(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct two *two = insert(test, mm, new_log(test), 0);
-	struct kt_range *range = blockable(test, mm, 0, LENGTH);
-	struct kt_task *remover;
+	struct kt_range *range = kt_blockable(test, mm, 0, LENGTH);
 
 	two->one_pass = true;
 	KUNIT_ASSERT_EQ(test, kt_start(range), 0);
 	KUNIT_EXPECT_EQ(test, starts(two), 1);
 	KUNIT_EXPECT_EQ(test, finishes(two), 0);
 
-	remover = kt_run(test, remove_task, &two->i);
-	kt_join(test, remover);
+	kt_remove_now(test, &two->i);
 	kt_end(range);
 	KUNIT_EXPECT_EQ(test, finishes(two), 0);
 }
 
 /*
- * An interval refuses: those before it have their second pass, once, the one that
- * refused has none, those after it hear nothing, and nobody waits for the range.
+ * An interval refuses: those before it get their second pass once, the one that
+ * refused gets none, those after it are not called, and nothing waits for the
+ * range.
  */
-static void p17_refused_range_finishes_what_started(struct kunit *test)
+static void refused_range_finishes_started_passes(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct log *log = new_log(test);
@@ -296,7 +270,7 @@ static void p17_refused_range_finishes_what_started(struct kunit *test)
 		two[i] = insert(test, mm, log, i * LENGTH);
 	two[2]->refuse = true;
 
-	range = kt_range(test, mm, 0, 4 * LENGTH, false, MMUN_NOTIFY_UNMAP);
+	range = kt_nonblock(test, mm, 0, 4 * LENGTH);
 	KUNIT_ASSERT_EQ(test, kt_start(range), -EAGAIN);
 	KUNIT_ASSERT_EQ(test, log->nr, 5U);
 	for (i = 0; i < 3; i++)
@@ -324,8 +298,10 @@ static void look_at_finishes(struct kt_sub *sub,
 	late.finishes = finishes(late.two);
 }
 
-/* A list subscriber refuses after the intervals: both passes are over by then. */
-static void p17_list_refuses_after_both_passes(struct kunit *test)
+/*
+ * A list subscriber refuses after the intervals: both passes are over by then.
+ */
+static void list_refusal_comes_after_both_passes(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct two *two = insert(test, mm, new_log(test), 0);
@@ -336,7 +312,7 @@ static void p17_list_refuses_after_both_passes(struct kunit *test)
 	late.finishes = 0;
 	sub->on_start = look_at_finishes;
 	sub->refuse = -EAGAIN;
-	range = kt_range(test, mm, 0, LENGTH, false, MMUN_NOTIFY_UNMAP);
+	range = kt_nonblock(test, mm, 0, LENGTH);
 	KUNIT_EXPECT_EQ(test, kt_start(range), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, starts(two), 1);
 	KUNIT_EXPECT_EQ(test, late.finishes, 1);
@@ -345,21 +321,21 @@ static void p17_list_refuses_after_both_passes(struct kunit *test)
 }
 
 /*
- * What an interval leaves in finish is not looked at when it refuses, also in a
- * blockable range, where the refusal is ignored.
+ * The finish of an interval that refuses is not used, also in a blockable
+ * range, where the refusal is ignored.
  */
-static void p17_refusal_has_no_finish(struct kunit *test)
+static void refusing_interval_gets_no_finish(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct two *two = insert(test, mm, new_log(test), 0);
 	struct kt_range *range;
 
 	two->refuse = true;
-	range = kt_range(test, mm, 0, LENGTH, false, MMUN_NOTIFY_UNMAP);
+	range = kt_nonblock(test, mm, 0, LENGTH);
 	KUNIT_EXPECT_EQ(test, kt_start(range), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, finishes(two), 0);
 
-	range = blockable(test, mm, 0, LENGTH);
+	range = kt_blockable(test, mm, 0, LENGTH);
 	KUNIT_EXPECT_EQ(test, kt_start(range), 0);
 	KUNIT_EXPECT_EQ(test, starts(two), 2);
 	KUNIT_EXPECT_EQ(test, finishes(two), 0);
@@ -367,19 +343,19 @@ static void p17_refusal_has_no_finish(struct kunit *test)
 	two->refuse = false;		/* the release may not be refused */
 }
 
-/* The second pass may not sleep exactly if the range may not block. */
-static void p17_finish_may_sleep_if_blockable(struct kunit *test)
+/* The second pass may sleep exactly if the range may block. */
+static void finish_may_sleep_if_blockable(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct two *two = insert(test, mm, new_log(test), 0);
 	struct kt_range *range;
 
-	range = blockable(test, mm, 0, LENGTH);
+	range = kt_blockable(test, mm, 0, LENGTH);
 	KUNIT_ASSERT_EQ(test, kt_start(range), 0);
 	KUNIT_EXPECT_EQ(test, two->non_block, 0);
 	kt_end(range);
 
-	range = kt_range(test, mm, 0, LENGTH, false, MMUN_NOTIFY_UNMAP);
+	range = kt_nonblock(test, mm, 0, LENGTH);
 	KUNIT_ASSERT_EQ(test, kt_start(range), 0);
 	KUNIT_EXPECT_EQ(test, finishes(two), 2);
 	KUNIT_EXPECT_EQ(test, two->non_block,
@@ -389,156 +365,128 @@ static void p17_finish_may_sleep_if_blockable(struct kunit *test)
 }
 
 /* Remove waits for a second pass that runs. */
-static void p17_remove_waits_for_the_finish(struct kunit *test)
+static void remove_waits_for_running_finish(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct two *two = insert(test, mm, new_log(test), 0);
-	struct kt_range *range = blockable(test, mm, 0, LENGTH);
-	struct kt_task *starter, *remover;
+	struct kt_range *range = kt_blockable(test, mm, 0, LENGTH);
+	struct kt_actor *starter, *remover;
 
-	kt_gate_close(&two->second);
-	starter = kt_run(test, start_task, range);
-	kt_gate_wait(test, &two->second);
-	remover = kt_run(test, remove_task, &two->i);
-	kt_assert_waits(test, two->i.mni.subs, remover, 1);
+	starter = kt_do_to_gate(test, &two->second, NULL, KT_START, range);
+	remover = kt_do(test, NULL, KT_REMOVE, &two->i);
+	kt_assert_waits(test, &two->i, remover, 1);
 
 	kt_gate_open(&two->second);
 	KUNIT_EXPECT_EQ(test, kt_join(test, starter), 0);
-	kt_join(test, remover);
+	KUNIT_EXPECT_EQ(test, kt_join(test, remover), 0);
 	KUNIT_EXPECT_EQ(test, finishes(two), 1);
 	kt_end(range);
 }
 
 /*
- * Between its passes, while another interval has its first one, an interval is
- * not removed; one that has no second pass to come is.
+ * An interval is not removed between its passes, while another interval is in
+ * its first one; an interval without a second pass is.
  */
-static void p17_remove_between_the_passes(struct kunit *test)
+static void remove_between_passes_waits(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct log *log = new_log(test);
 	struct two *owed = insert(test, mm, log, 0);
 	struct two *done = insert(test, mm, log, LENGTH);
 	struct two *slow = insert(test, mm, log, 2 * LENGTH);
-	struct kt_range *range = blockable(test, mm, 0, 3 * LENGTH);
-	struct kt_task *starter, *remover;
+	struct kt_range *range = kt_blockable(test, mm, 0, 3 * LENGTH);
+	struct kt_actor *starter, *remover;
 
 	done->one_pass = true;
-	kt_gate_close(&slow->i.gate);
-	starter = kt_run(test, start_task, range);
-	kt_gate_wait(test, &slow->i.gate);
-	kt_join(test, kt_run(test, remove_task, &done->i));
-	remover = kt_run(test, remove_task, &owed->i);
-	kt_assert_waits(test, owed->i.mni.subs, remover, 1);
+	starter = kt_do_to_gate(test, &slow->i.gate, NULL, KT_START, range);
+	kt_remove_now(test, &done->i);
+	remover = kt_do(test, NULL, KT_REMOVE, &owed->i);
+	kt_assert_waits(test, &owed->i, remover, 1);
 	KUNIT_EXPECT_EQ(test, finishes(owed), 0);
 
 	kt_gate_open(&slow->i.gate);
 	KUNIT_EXPECT_EQ(test, kt_join(test, starter), 0);
-	kt_join(test, remover);
+	KUNIT_EXPECT_EQ(test, kt_join(test, remover), 0);
 	KUNIT_EXPECT_EQ(test, finishes(owed), 1);
 	KUNIT_EXPECT_EQ(test, finishes(slow), 1);
 	kt_end(range);
 }
 
 /* Two ranges at once in one interval: remove waits for both second passes. */
-static void p17_remove_waits_for_each_finish(struct kunit *test)
+static void remove_waits_for_both_finishes(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct two *two = insert(test, mm, new_log(test), 0);
-	struct kt_range *first = blockable(test, mm, 0, LENGTH);
-	struct kt_range *second = blockable(test, mm, 0, LENGTH);
-	struct kt_task *starter, *starter2, *remover;
+	struct kt_range *first = kt_blockable(test, mm, 0, LENGTH);
+	struct kt_range *second = kt_blockable(test, mm, 0, LENGTH);
+	struct kt_actor *starter, *starter2, *remover;
 
-	kt_gate_close(&two->second);
-	starter = kt_run(test, start_task, first);
-	kt_gate_wait(test, &two->second);
-	kt_gate_close(&two->i.gate);
-	starter2 = kt_run(test, start_task, second);
-	kt_gate_wait(test, &two->i.gate);
-	remover = kt_run(test, remove_task, &two->i);
-	kt_assert_waits(test, two->i.mni.subs, remover, 1);
+	starter = kt_do_to_gate(test, &two->second, NULL, KT_START, first);
+	starter2 = kt_do_to_gate(test, &two->i.gate, NULL, KT_START, second);
+	remover = kt_do(test, NULL, KT_REMOVE, &two->i);
+	kt_assert_waits(test, &two->i, remover, 1);
 
 	/* The younger one is done first. */
 	kt_gate_open(&two->i.gate);
 	KUNIT_EXPECT_EQ(test, kt_join(test, starter2), 0);
 	KUNIT_EXPECT_EQ(test, finishes(two), 1);
-	kt_assert_waits(test, two->i.mni.subs, remover, 1);
+	kt_assert_waits(test, &two->i, remover, 1);
 
 	kt_gate_open(&two->second);
 	KUNIT_EXPECT_EQ(test, kt_join(test, starter), 0);
-	kt_join(test, remover);
+	KUNIT_EXPECT_EQ(test, kt_join(test, remover), 0);
 	KUNIT_EXPECT_EQ(test, finishes(two), 2);
 	KUNIT_EXPECT_EQ(test, atomic_read(&two->wrong), 0);
 	kt_end(first);
 	kt_end(second);
 }
 
-struct reader {
-	struct two *two;
-	unsigned long seq;
-};
-
-static int read_task(void *arg)
-{
-	struct reader *reader = arg;
-
-	reader->seq = mmun_interval_read_begin(&reader->two->i.mni);
-	return 0;
-}
-
 /*
- * The first pass is the collision: a section that began before it retries while
- * the second one still runs, and a new one waits for the range's end.
+ * A section that began before the first pass collides while the second one
+ * still runs, and a new one waits for the end of the range.
  */
-static void p17_reader_collides_with_the_first_pass(struct kunit *test)
+static void first_pass_is_the_collision(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct two *two = insert(test, mm, new_log(test), 0);
-	struct kt_range *range = blockable(test, mm, 0, LENGTH);
-	struct reader *reader = kunit_kzalloc(test, sizeof(*reader), GFP_KERNEL);
-	struct kt_task *starter, *task;
+	struct kt_range *range = kt_blockable(test, mm, 0, LENGTH);
+	struct kt_actor *starter, *reader;
 	unsigned long seq;
 
-	KUNIT_ASSERT_NOT_NULL(test, reader);
-	reader->two = two;
 	seq = mmun_interval_read_begin(&two->i.mni);
-	kt_gate_close(&two->second);
-	starter = kt_run(test, start_task, range);
-	kt_gate_wait(test, &two->second);
+	starter = kt_do_to_gate(test, &two->second, NULL, KT_START, range);
 	KUNIT_EXPECT_TRUE(test, kt_retry(&two->i, seq));
-	task = kt_run(test, read_task, reader);
-	kt_assert_waits(test, two->i.mni.subs, task, 1);
+	reader = kt_do(test, NULL, KT_READ_BEGIN, &two->i);
+	kt_assert_waits(test, &two->i, reader, 1);
 
 	kt_gate_open(&two->second);
 	KUNIT_EXPECT_EQ(test, kt_join(test, starter), 0);
-	kt_assert_waits(test, two->i.mni.subs, task, 1);
-	kt_join(test, kt_run(test, end_task, range));
-	kt_join(test, task);
+	kt_assert_waits(test, &two->i, reader, 1);
+	kt_do_now(test, NULL, KT_END, range);
+	kt_join(test, reader);
 	KUNIT_EXPECT_FALSE(test, kt_retry(&two->i, reader->seq));
 }
 
-/* A remove that came in the first pass: the second one still comes. */
-static void p17_removing_keeps_its_finish(struct kunit *test)
+/* After a remove that comes in the first pass the second pass still comes. */
+static void remove_in_first_pass_keeps_the_finish(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct two *two = insert(test, mm, new_log(test), 0);
-	struct kt_range *range = blockable(test, mm, 0, LENGTH);
-	struct kt_task *starter, *remover;
+	struct kt_range *range = kt_blockable(test, mm, 0, LENGTH);
+	struct kt_actor *starter, *remover;
 
-	kt_gate_close(&two->i.gate);
-	starter = kt_run(test, start_task, range);
-	kt_gate_wait(test, &two->i.gate);
-	remover = kt_run(test, remove_task, &two->i);
-	KT_ASSERT_UNTIL(test, waiters(two) == 1);
+	starter = kt_do_to_gate(test, &two->i.gate, NULL, KT_START, range);
+	remover = kt_do(test, NULL, KT_REMOVE, &two->i);
+	KT_ASSERT_UNTIL(test, kt_waiters(&two->i) == 1);
 	kt_gate_open(&two->i.gate);
 	KUNIT_EXPECT_EQ(test, kt_join(test, starter), 0);
-	kt_join(test, remover);
+	KUNIT_EXPECT_EQ(test, kt_join(test, remover), 0);
 	KUNIT_EXPECT_EQ(test, finishes(two), 1);
 	kt_end(range);
 }
 
-/* At the mm's exit the RELEASE comes in two passes, too, and once. */
-static void p17_release_has_two_passes(struct kunit *test)
+/* At the mm's exit the RELEASE comes in two passes, once. */
+static void release_has_two_passes(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct log *log = new_log(test);
@@ -562,56 +510,37 @@ static void p17_release_has_two_passes(struct kunit *test)
 	}
 }
 
-struct exiter {
-	struct kunit *test;
-	struct mm_struct *mm;
-};
-
-static int exit_task(void *arg)
-{
-	struct exiter *exiter = arg;
-
-	kt_mm_exit(exiter->test, exiter->mm);
-	return 0;
-}
-
 /*
- * The exit comes while the second pass of another task's range runs: it tells its
- * own two passes and does not wait for that one; a remove does.
+ * The exit comes while the second pass of another task's range runs: it calls
+ * its own two passes and does not wait for that one; a remove does.
  */
-static void p17_exit_beside_a_finish(struct kunit *test)
+static void exit_passes_a_running_finish(struct kunit *test)
 {
-	struct exiter *exiter = kunit_kzalloc(test, sizeof(*exiter), GFP_KERNEL);
 	struct mm_struct *mm = kt_mm(test);
 	struct two *two = insert(test, mm, new_log(test), 0);
-	struct kt_range *range = blockable(test, mm, 0, LENGTH);
-	struct kt_task *starter, *remover;
+	struct kt_range *range = kt_blockable(test, mm, 0, LENGTH);
+	struct kt_actor *starter, *remover;
 
-	KUNIT_ASSERT_NOT_NULL(test, exiter);
-	exiter->test = test;
-	exiter->mm = mm;
 	kt_mm_kill(test, mm);
-	kt_gate_close(&two->second);
-	starter = kt_run(test, start_task, range);
-	kt_gate_wait(test, &two->second);
-	kt_join(test, kt_run(test, exit_task, exiter));
+	starter = kt_do_to_gate(test, &two->second, NULL, KT_START, range);
+	kt_do_now(test, mm, KT_EXIT, NULL);
 	KUNIT_EXPECT_EQ(test, starts(two), 2);
 	KUNIT_EXPECT_EQ(test, finishes(two), 1);
 
-	remover = kt_run(test, remove_task, &two->i);
-	kt_assert_waits(test, two->i.mni.subs, remover, 1);
+	remover = kt_do(test, NULL, KT_REMOVE, &two->i);
+	kt_assert_waits(test, &two->i, remover, 1);
 	kt_gate_open(&two->second);
 	KUNIT_EXPECT_EQ(test, kt_join(test, starter), 0);
-	kt_join(test, remover);
+	KUNIT_EXPECT_EQ(test, kt_join(test, remover), 0);
 	KUNIT_EXPECT_EQ(test, finishes(two), 2);
 	KUNIT_EXPECT_EQ(test, atomic_read(&two->wrong), 0);
 }
 
 /*
  * Insert wants invalidate, or both passes: anything else is -EINVAL and leaves
- * nothing. Where all three are there, invalidate is not called.
+ * nothing. With all three, invalidate is not called.
  */
-static void p17_both_passes_or_none(struct kunit *test)
+static void insert_wants_both_passes_or_one(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct two *two = new_two(test, new_log(test));
@@ -623,7 +552,7 @@ static void p17_both_passes_or_none(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, mm_has_mmun_notifiers(mm));
 
 	KUNIT_ASSERT_EQ(test, insert_two(two, mm, 0, &three_ops), 0);
-	range = blockable(test, mm, 0, LENGTH);
+	range = kt_blockable(test, mm, 0, LENGTH);
 	KUNIT_ASSERT_EQ(test, kt_start(range), 0);
 	KUNIT_EXPECT_EQ(test, starts(two), 1);
 	KUNIT_EXPECT_EQ(test, finishes(two), 1);
@@ -632,20 +561,20 @@ static void p17_both_passes_or_none(struct kunit *test)
 }
 
 static struct kunit_case cases[] = {
-	KUNIT_CASE(p17_all_starts_before_the_first_finish),
-	KUNIT_CASE(p17_null_finish_means_done),
-	KUNIT_CASE(p17_refused_range_finishes_what_started),
-	KUNIT_CASE(p17_list_refuses_after_both_passes),
-	KUNIT_CASE(p17_refusal_has_no_finish),
-	KUNIT_CASE(p17_finish_may_sleep_if_blockable),
-	KUNIT_CASE(p17_remove_waits_for_the_finish),
-	KUNIT_CASE(p17_remove_between_the_passes),
-	KUNIT_CASE(p17_remove_waits_for_each_finish),
-	KUNIT_CASE(p17_reader_collides_with_the_first_pass),
-	KUNIT_CASE(p17_removing_keeps_its_finish),
-	KUNIT_CASE(p17_release_has_two_passes),
-	KUNIT_CASE(p17_exit_beside_a_finish),
-	KUNIT_CASE(p17_both_passes_or_none),
+	KT_CASE(17, all_starts_before_first_finish),
+	KT_CASE(17, null_finish_means_done),
+	KT_CASE(17, refused_range_finishes_started_passes),
+	KT_CASE(17, list_refusal_comes_after_both_passes),
+	KT_CASE(17, refusing_interval_gets_no_finish),
+	KT_CASE(17, finish_may_sleep_if_blockable),
+	KT_CASE(17, remove_waits_for_running_finish),
+	KT_CASE(17, remove_between_passes_waits),
+	KT_CASE(17, remove_waits_for_both_finishes),
+	KT_CASE(17, first_pass_is_the_collision),
+	KT_CASE(17, remove_in_first_pass_keeps_the_finish),
+	KT_CASE(17, release_has_two_passes),
+	KT_CASE(17, exit_passes_a_running_finish),
+	KT_CASE(17, insert_wants_both_passes_or_one),
 	{}
 };
 
