@@ -227,6 +227,8 @@ int kt_init(struct kunit *test)
 {
 	struct kt_case *c;
 
+	mmun_kunit_no_records = false;
+	mmun_kunit_seq = 0;
 	if (stop_at_failure && failed)
 		return -ECANCELED;
 	c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
@@ -289,6 +291,8 @@ void kt_exit(struct kunit *test)
 			mmdrop(process->mm);
 		put_task_struct(process->task);
 	}
+	/* The loader's mm lives on: its bridge leaves as at rmmod. */
+	mmun_kunit_cut_off(loader_mm);
 	KUNIT_EXPECT_TRUE_MSG(test, kt_until(!mmun_kunit_attached()),
 			      "%u bridges and works are left",
 			      mmun_kunit_attached());

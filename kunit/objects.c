@@ -426,6 +426,7 @@ struct kt_many *kt_fill_slots(struct kunit *test, struct mm_struct *mm,
 	many->slots = kt_state(subs).slots;
 	many->nr = many->slots + overflow;
 	KUNIT_ASSERT_LE(test, many->nr, (unsigned int)ARRAY_SIZE(many->range));
+	mmun_kunit_no_records = true;
 	for (i = 0; i < many->nr; i++)
 		many->range[i] = kt_begin(test, mm, start + i * PAGE_SIZE,
 					  start + (i + 1) * PAGE_SIZE);

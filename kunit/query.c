@@ -272,7 +272,7 @@ static void extra_bridges_come_and_go(struct kunit *test)
 	kt_leave(test, both, KT_UNREGISTER_NO_RELEASE);
 	KT_ASSERT_UNTIL(test, !has_young(sub) && !has_tlb(sub));
 	KUNIT_EXPECT_EQ(test, kt_state(sub).users, 1U);
-	KUNIT_EXPECT_FALSE(test, kt_state(sub).detaching);
+	KUNIT_EXPECT_FALSE(test, kt_state(sub).leaving);
 }
 
 /* A flush of secondary TLBs calls all that have the operation. */

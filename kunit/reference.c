@@ -334,9 +334,9 @@ static void detaching_state_accepts_no_user(struct kunit *test)
 	struct mmun_subscriptions *subs = mmun_kunit_hold(mm);
 
 	KUNIT_ASSERT_NOT_NULL(test, subs);
-	KUNIT_EXPECT_FALSE(test, kt_state(subs).detaching);
+	KUNIT_EXPECT_FALSE(test, kt_state(subs).leaving);
 	kt_unregister(sub);
-	KUNIT_EXPECT_TRUE(test, kt_until(kt_state(subs).detaching));
+	KUNIT_EXPECT_TRUE(test, kt_until(kt_state(subs).leaving));
 	KUNIT_EXPECT_FALSE(test, mmun_kunit_let_in(subs));
 	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
 }

@@ -311,7 +311,7 @@ static struct mm_struct *mm_of_process(struct task_struct *first)
 	struct task_struct *task;
 
 	rcu_read_lock();
-	for_each_thread(first, task) {
+	list_for_each_entry_rcu(task, &first->signal->thread_head, thread_node) {
 		mm = get_task_mm(task);
 		if (mm)
 			break;
