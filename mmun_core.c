@@ -221,7 +221,9 @@ static void link_into_list(struct mmun_subscriptions *subs, struct mmun_notifier
  * again; or another errno.
  */
 int mmun_link(struct mmun_notifier *mn, struct mm_struct *mm, bool mmap_locked,
-	      mmun_find_fn *faster, struct mmun_notifier **linked)
+	      struct mmun_notifier *(*faster)(struct mmun_subscriptions *subs,
+					      const struct mmun_notifier_ops *ops),
+	      struct mmun_notifier **linked)
 {
 	unsigned int needs = mmun_needs_of(mn->ops);
 	struct mmun_subscriptions *subs;

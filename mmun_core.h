@@ -6,12 +6,10 @@
 
 #include "mmun_walk.h"
 
-/* The notifier with these operations, and one more user; NULL; or ERR_PTR(). */
-typedef struct mmun_notifier *mmun_find_fn(struct mmun_subscriptions *subs,
-					   const struct mmun_notifier_ops *ops);
-
 int mmun_link(struct mmun_notifier *mn, struct mm_struct *mm, bool mmap_locked,
-	      mmun_find_fn *faster, struct mmun_notifier **linked);
+	      struct mmun_notifier *(*faster)(struct mmun_subscriptions *subs,
+					      const struct mmun_notifier_ops *ops),
+	      struct mmun_notifier **linked);
 int mmun_finish_joining(struct mmun_subscriptions *subs, struct mmun_notifier *mn,
 			bool mmap_locked) __must_hold(&subs->lock);
 void mmun_unlink(struct mmun_subscriptions *subs, struct mmun_notifier *mn)

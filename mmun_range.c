@@ -8,7 +8,8 @@
  * The table answers every question about the present:
  *
  * - Which subscriber is owed an end? A list subscriber has one word with the bit of
- *   each slot whose start it accepted. It is owed the end while the bit is set. So it can be linked at any moment, with ranges in flight.
+ *   each slot whose start it accepted. It is owed the end while the bit is set. So
+ *   it can be linked at any moment, with ranges in flight.
  * - When may a new subscriber use what it reads? When no range that is older
  *   than its joining is in flight, because it was not called for those. Ranges have
  *   numbers, so a registration waits for the older ones only. Younger ones call it,

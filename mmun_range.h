@@ -96,6 +96,7 @@ static inline void mmun_ranges_count(struct mmun_ranges *ranges)
 /* @n ranges are over: [G] in mmun_itree.c. */
 static inline void mmun_ranges_uncount(struct mmun_ranges *ranges, unsigned int n)
 {
+	/* Pairs with the acquire in mmun_interval_read_begin(). */
 	smp_store_release(&ranges->invalidating, ranges->invalidating - n);
 }
 

@@ -978,9 +978,12 @@ static void report_waiting(void)
 		mmun_lock(&shim->subs);
 		doubt = shim->doubts;
 		mmun_unlock(&shim->subs);
-		pr_warn_ratelimited("mmun: rmmod waits for process %d: %s\n", shim->pid,
-				    doubt ? "another driver's notifier may have refused a range of it, which only its exit can end" :
-					    "a range of it is in flight");
+		if (doubt)
+			pr_warn_ratelimited("mmun: rmmod waits for the exit of process %d: another driver's notifier may have refused a range of it\n",
+					    shim->pid);
+		else
+			pr_warn_ratelimited("mmun: rmmod waits for a range of process %d that is in flight\n",
+					    shim->pid);
 	}
 	spin_unlock(&shims_lock);
 }

@@ -88,12 +88,17 @@ static inline void mmun_wake(struct mmun_subscriptions *subs)
 	mmun_wake_sleepers(&subs->waiters);
 }
 
+/* Sleep until the next mmun_wake(). */
+static inline void mmun_sleep_long(struct mmun_subscriptions *subs)
+	__must_hold(&subs->lock)
+{
+	mmun_sleep(subs, &subs->waiters, TASK_UNINTERRUPTIBLE, MAX_SCHEDULE_TIMEOUT);
+}
+
 #define mmun_wait(subs, condition)					\
 	do {								\
 		while (!(condition))					\
-			mmun_sleep(subs, &(subs)->waiters,		\
-				   TASK_UNINTERRUPTIBLE,		\
-				   MAX_SCHEDULE_TIMEOUT);		\
+			mmun_sleep_long(subs);				\
 	} while (0)
 
 /* --- finding it, and subscribing --- */

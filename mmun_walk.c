@@ -64,7 +64,7 @@
  *   [B] sets the bit                     [E] full barrier
  *       (full barrier)                   [F] notes the bits, pins their slots
  *   [C] mn->left? takes the bit back,    [G] takes the bits noted, delivers
- *       delivers the end                     the ends, unpins the slots
+ *       and delivers the end                 the ends, unpins the slots
  *
  * B orders the bit before C and E orders D before F, so that either C sees left
  * or F sees the bit; if both do, the one that takes the bit delivers the end. G
@@ -89,7 +89,6 @@ void mmun_walks_setup(void (*zombie_unseen)(struct mmun_notifier *mn))
 {
 	unseen = zombie_unseen;
 }
-
 
 static struct hlist_node *first_of(struct mmun_subscriptions *subs)
 {
@@ -151,6 +150,7 @@ void __mmun_slot_walk_end(struct mmun_subscriptions *subs, unsigned int slot)
 /* A walk goes on to @mn: see "Progress". */
 static __always_inline void walk_reaches(unsigned long *at, struct mmun_notifier *mn)
 {
+	/* Pairs with is_past(). */
 	smp_store_release(at, mn->linked);
 }
 
@@ -441,7 +441,7 @@ void mmun_list_end_unslotted(struct mmun_subscriptions *subs,
  * due, pinned; mmun_list_deliver_owed() is to follow.
  */
 unsigned long mmun_list_leave(struct mmun_subscriptions *subs,
-				  struct mmun_notifier *mn)
+			      struct mmun_notifier *mn)
 {
 	unsigned long owed;
 
@@ -479,7 +479,7 @@ static bool tell_owed_by_record(struct mmun_subscriptions *subs,
 
 /* [G] Deliver to a subscriber that has left the ends that were due then. */
 void mmun_list_deliver_owed(struct mmun_subscriptions *subs,
-			   struct mmun_notifier *mn, unsigned long owed)
+			    struct mmun_notifier *mn, unsigned long owed)
 {
 	const struct mmun_notifier_range everything = {
 		.mm = subs->mm,

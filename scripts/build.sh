@@ -6,7 +6,7 @@
 
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
-# What decides how everything is compiled: the kernel, the compiler, the mode, which files
+# The facts that decide how everything is compiled: the kernel, the compiler, the mode, which files
 # there are, and the build's own files.
 build_stamp() {
 	local f

@@ -16,7 +16,7 @@ debian_sources() {
 		done | sort -u
 }
 
-# What "inside" adds: net=(--net) takes the network away, and each word of binds is
+# "inside" adds these: net=(--net) takes the network away, and each word of binds is
 # a mount, MODE:SOURCE:TARGET with MODE ro or rw.
 net=()
 binds=()

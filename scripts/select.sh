@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# What to run: names that exist, and the tests that concern a file.
+# The choice of tests: names that exist, and the tests that concern a file.
 
 # The suites of a guest, as TESTS= names them.
 suite_names() {
