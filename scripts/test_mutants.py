@@ -205,7 +205,7 @@ class Table(unittest.TestCase):
         self.fails("fault stands here twice", head + "fault: Other.\n" + edit)
         self.fails("no sentence", "001 name\npromise: 3\n" + edit)
         self.fails("promise: is to be", "001 name\nfault: A fault.\n" + edit)
-        self.fails("promise: is to be", head.replace("3", "21") + edit)
+        self.fails("promise: is to be", head.replace("3", "23") + edit)
         self.fails("needs: can be", head + "needs: luck\n" + edit)
         self.fails("it changes nothing", head)
         self.fails("an edit has lines", head + "in add\n+\tx;\n")
