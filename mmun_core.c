@@ -103,12 +103,17 @@ static void wait_until_unseen(struct mmun_subscriptions *subs,
 			      struct mmun_notifier *mn, unsigned long owed)
 {
 	struct mm_struct *mm = mn->mm;
+	long delay = 1;
 
 	mmun_list_deliver_owed(subs, mn, owed);
 
 	mmun_lock(subs);
-	mmun_wait(subs, !mn->seen_by &&
-		  !mmun_walked_by_others(subs, mn));	/* [E] */
+	/* [E] Nothing wakes us when a walk goes past mn, so look now and then. */
+	while ((mn->seen_by &= mmun_walks_to(subs, mn)) ||
+	       mmun_walked_by_others(subs, mn)) {
+		mmun_sleep(subs, &subs->waiters, TASK_UNINTERRUPTIBLE, delay);
+		delay = min(2 * delay, HZ / 10L);
+	}
 	list_del_init(&mn->leaving);
 	mmun_unlock(subs);
 

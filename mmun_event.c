@@ -203,7 +203,7 @@ int mmun_event_start(struct mmun_subscriptions *subs, const void *key,
 		settle_stale(subs, key);
 		if (subs->closed) {
 			mmun_unlock(subs);
-			return 0;
+			return blockable ? 0 : -EAGAIN;
 		}
 	}
 

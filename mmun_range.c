@@ -134,6 +134,7 @@ void mmun_record_init(struct mmun_record *record, unsigned int room)
 	INIT_LIST_HEAD(&record->slot.sleepers);
 	record->room = room;
 	record->nr_owed = 0;
+	record->nr_due = 0;
 }
 
 /* The caller has filled in slot.range. */
@@ -170,6 +171,7 @@ void mmun_record_end(struct mmun_ranges *ranges, struct mmun_record *record)
 void mmun_record_owe(struct mmun_record *record, struct mmun_notifier *mn)
 {
 	record->owed[record->nr_owed++] = mn;
+	record->nr_due++;
 }
 
 /* Is @mn owed the end? From now on it is not. */
@@ -181,6 +183,7 @@ bool mmun_record_take(struct mmun_record *record, struct mmun_notifier *mn)
 		if (record->owed[i] != mn)
 			continue;
 		record->owed[i] = NULL;
+		record->nr_due--;
 		return true;
 	}
 	return false;
@@ -198,10 +201,13 @@ struct mmun_record *mmun_record_owing(struct mmun_ranges *ranges,
 	return NULL;
 }
 
-/* True if nothing needs the record any more: the caller frees it, without the lock. */
+/*
+ * True if nothing needs the record any more: the caller frees it, without the lock. A
+ * leaver that is still owed the end comes for it, and unpins the record then.
+ */
 bool mmun_record_unlink(struct mmun_record *record)
 {
-	if (record->active || record->ending || record->slot.pins)
+	if (record->active || record->ending || record->slot.pins || record->nr_due)
 		return false;
 	list_del(&record->node);
 	return true;

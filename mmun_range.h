@@ -30,6 +30,7 @@ struct mmun_record {
 	bool ending;
 	unsigned int room;		/* how many owed has place for */
 	unsigned int nr_owed;
+	unsigned int nr_due;		/* of them, those that are still owed it */
 	/* the list subscribers that are owed the end; NULL: has it, or left */
 	struct mmun_notifier *owed[];
 };

@@ -75,9 +75,10 @@
  *                                                         come: the mm_struct is freed
  *                                                         with the interval in its tree
  *   5 as 3, the exit is through, and another driver       mmun waits for case 4. rmmod
- *     holds the mm_struct                                 does not: nothing calls mmun
- *                                                         any more. It loses the memory
- *                                                         that the tree points to
+ *     holds the mm_struct                                 does not for long: nothing
+ *                                                         calls mmun any more. It loses
+ *                                                         the memory that the tree
+ *                                                         points to
  *   6 one was linked, no later number; the mm lives       a second interval is inserted
  *     (rmmod only)                                        under the mmap lock, which
  *                                                         keeps such ranges out. If it
@@ -127,6 +128,7 @@ struct mmun_shim {
 	/* under subs.lock; see the table above */
 	unsigned long doubt_seq;	/* the number of the ranges in doubt */
 	unsigned int doubts;
+	unsigned int starting;		/* of them, those that mmun has not answered yet */
 	bool refusing;			/* every range that may not block */
 	bool leaving;			/* the worker takes the interval out */
 	bool released;
@@ -136,6 +138,7 @@ struct mmun_shim {
 	bool throttled;			/* tasks pause after each range */
 	unsigned long settle_delay;
 	unsigned long retry_delay;
+	unsigned long through;		/* when rmmod first saw the exit through, or 0 */
 	pid_t pid;			/* of the process, for messages */
 	struct list_head node;		/* in shims */
 
@@ -154,6 +157,8 @@ struct mmun_shim {
 #define RELEASE_PATIENCE	12
 /* How often rmmod says what it waits for. */
 #define REPORT_INTERVAL	(10 * HZ)
+/* How long rmmod waits for case 4 when the exit is through. */
+#define LOSE_PATIENCE	(2 * HZ)
 
 /* More ranges than this in flight on one mm have a record: mmun_range.c. */
 static unsigned int nr_slots;
@@ -317,13 +322,15 @@ static void begin_doubt(struct mmun_shim *shim, unsigned long cur_seq)
 {
 	shim->doubt_seq = cur_seq;
 	shim->doubts++;
+	shim->starting++;
 }
 
-/* mmun refused the range itself, and the kernel unwinds that. */
-static void take_back_doubt(struct mmun_shim *shim, unsigned long cur_seq)
+/* The range has its answer. If mmun refused it itself, the kernel unwinds that. */
+static void answer_doubt(struct mmun_shim *shim, unsigned long cur_seq, bool refused)
 {
 	mmun_lock(&shim->subs);
-	if (shim->doubts && shim->doubt_seq == cur_seq)
+	shim->starting--;
+	if (refused && shim->doubts && shim->doubt_seq == cur_seq)
 		shim->doubts--;
 	mmun_unlock(&shim->subs);
 }
@@ -344,7 +351,7 @@ bridge_start_nonblockable(struct mmun_shim *shim,
 			  unsigned long cur_seq)
 	__releases(&shim->subs.lock)
 {
-	bool alone;
+	bool alone, refused;
 
 	if (shim->refusing || hlist_unhashed_lockless(&shim->first.mn.hlist)) {
 		mmun_unlock(&shim->subs);
@@ -354,22 +361,23 @@ bridge_start_nonblockable(struct mmun_shim *shim,
 	if (!alone)
 		begin_doubt(shim, cur_seq);
 	/* Unlocks. */
-	if (!start_event(shim, kernel_range, 0)) {
-		queue_shim_work(shim, SETTLE_DELAY);
-		return true;
-	}
+	refused = start_event(shim, kernel_range, 0);
 	if (!alone)
-		take_back_doubt(shim, cur_seq);
-	return false;
+		answer_doubt(shim, cur_seq, refused);
+	if (!refused)
+		queue_shim_work(shim, SETTLE_DELAY);
+	return !refused;
 }
 
-static bool nonblockable_in_flight(struct mmun_subscriptions *subs)
+static bool nonblockable_in_flight(struct mmun_shim *shim)
 {
+	struct mmun_subscriptions *subs = &shim->subs;
 	unsigned long active;
 	unsigned int slot;
-	bool found = false;
+	bool found;
 
 	mmun_lock(subs);
+	found = shim->starting;
 	active = subs->ranges.active;
 	mmun_for_each_slot(slot, active)
 		found |= !mmun_notifier_range_blockable(&subs->ranges.slots[slot].range);
@@ -392,7 +400,7 @@ static noinline void bridge_release(struct mmun_shim *shim, unsigned long cur_se
 	 * Case 3: a range in doubt that lasted until the exit's own UNMAP would give
 	 * that the same number, and the doubt would stay.
 	 */
-	while (patience-- && nonblockable_in_flight(subs))
+	while (patience-- && nonblockable_in_flight(shim))
 		schedule_timeout_uninterruptible(1);
 
 	mmun_event_release(subs);
@@ -645,6 +653,18 @@ static const struct mmu_interval_notifier_ops probe_ops = {
 	.invalidate = probe_start,
 };
 
+/*
+ * The kernel sleeps here until no range is in flight. Tasks that raise ranges without
+ * end pause after each meanwhile: bridge_end().
+ */
+static void remove_interval(struct mmun_shim *shim,
+			    struct mmu_interval_notifier *interval_sub)
+{
+	WRITE_ONCE(shim->throttled, true);
+	mmu_interval_notifier_remove(interval_sub);
+	WRITE_ONCE(shim->throttled, false);
+}
+
 /* Case 6. True if no range was in flight, and so the mm is not marked. */
 static bool is_idle(struct mmun_shim *shim)
 {
@@ -661,11 +681,24 @@ static bool is_idle(struct mmun_shim *shim)
 
 		idle = !ret && interval_joined(&probe);
 		up_write(&mm->mmap_lock);
+		/* Before the removal, which may sleep: it must not keep the process's memory. */
+		mmput_async(mm);
 		if (!ret)
-			mmu_interval_notifier_remove(&probe);
+			remove_interval(shim, &probe);
+	} else {
+		mmput_async(mm);
 	}
-	mmput_async(mm);
 	return idle;
+}
+
+/* Case 5. The exiting task and the kernel's grace period may hold the mm a little longer. */
+static bool lose(struct mmun_shim *shim)
+{
+	if (!READ_ONCE(unloading) || !exit_is_through(shim))
+		return false;
+	if (!shim->through)
+		shim->through = jiffies ?: 1;
+	return time_after(jiffies, shim->through + LOSE_PATIENCE);
 }
 
 enum removal { REMOVE_NOW, REMOVE_WITH_MM, REMOVE_LATER, REMOVE_NEVER };
@@ -692,16 +725,7 @@ static enum removal may_remove(struct mmun_shim *shim)
 	}
 	if (is_only_holder(shim))
 		return REMOVE_WITH_MM;
-	if (READ_ONCE(unloading) && exit_is_through(shim))
-		return REMOVE_NEVER;
-	return REMOVE_LATER;
-}
-
-static void remove_interval(struct mmun_shim *shim)
-{
-	WRITE_ONCE(shim->throttled, true);
-	mmu_interval_notifier_remove(&shim->starts);
-	WRITE_ONCE(shim->throttled, false);
+	return lose(shim) ? REMOVE_NEVER : REMOVE_LATER;
 }
 
 static void leave_kernel(struct mmun_shim *shim)
@@ -719,7 +743,8 @@ static void leave_kernel(struct mmun_shim *shim)
 	mmun_subscriptions_unpublish(subs);
 	switch (may_remove(shim)) {
 	case REMOVE_LATER:
-		queue_shim_work(shim, longer(&shim->retry_delay, RETRY_DELAY, LONGEST_DELAY));
+		queue_shim_work(shim, longer(&shim->retry_delay, RETRY_DELAY,
+					     READ_ONCE(unloading) ? HZ / 10 : LONGEST_DELAY));
 		return;
 	case REMOVE_NEVER:
 		pr_warn_ratelimited("mmun: %zu bytes and a mm_struct of process %d stay allocated: another driver's notifier may have refused a range of it, and something else still holds the mm_struct\n",
@@ -731,7 +756,7 @@ static void leave_kernel(struct mmun_shim *shim)
 		mmdrop(subs->mm);
 		break;
 	case REMOVE_NOW:
-		remove_interval(shim);
+		remove_interval(shim, &shim->starts);
 		break;
 	}
 	put_all_bridges(shim);
@@ -757,24 +782,39 @@ static void shim_worker(struct work_struct *work)
 
 /* --- attaching --- */
 
+/* Is a bridge of @mm, from an attach that failed, still on its way out? */
+static bool has_shim(struct mm_struct *mm)
+{
+	struct mmun_shim *shim;
+	bool found = false;
+
+	spin_lock(&shims_lock);
+	list_for_each_entry(shim, &shims, node)
+		found |= shim->subs.mm == mm;
+	spin_unlock(&shims_lock);
+	return found;
+}
+
 /*
- * The kernel has no wake-up for this, and another driver may have left the mm
+ * The kernel has no wake-up for these, and another driver may have left the mm
  * marked: look again and again, for a bounded time. The ranges that are waited for do
  * not need the mmap lock, which the caller holds.
  */
-static int wait_until_joined(struct mmu_interval_notifier *interval_sub)
-{
-	unsigned long deadline = jiffies + ATTACH_TIMEOUT;
-
-	while (!interval_joined(interval_sub)) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		if (time_after(jiffies, deadline))
-			return -EBUSY;
-		schedule_timeout_uninterruptible(1);
-	}
-	return 0;
-}
+#define wait_for(condition, timeout)					\
+({									\
+	unsigned long deadline = jiffies + (timeout);			\
+	int waited = 0;							\
+									\
+	while (!waited && !(condition)) {				\
+		if (fatal_signal_pending(current))			\
+			waited = -EINTR;				\
+		else if (time_after(jiffies, deadline))			\
+			waited = -EBUSY;				\
+		else							\
+			schedule_timeout_uninterruptible(1);		\
+	}								\
+	waited;								\
+})
 
 static int register_bridge(struct mmun_shim *shim, struct mmun_bridge *bridge,
 			   const struct mmu_notifier_ops *ops)
@@ -883,6 +923,10 @@ static int attach(struct mm_struct *mm)
 	/* It may be marked already. */
 	if (check_stable_address_space(mm))
 		return -ESRCH;
+	/* One at a time, or a task that fails again and again would make many. */
+	ret = wait_for(!has_shim(mm), HZ);
+	if (ret)
+		return ret;
 	shim = kzalloc(struct_size(shim, slots, nr_slots), GFP_KERNEL);
 	if (!shim)
 		return -ENOMEM;
@@ -904,7 +948,7 @@ static int attach(struct mm_struct *mm)
 	list_add(&shim->node, &shims);
 	spin_unlock(&shims_lock);
 
-	ret = wait_until_joined(&shim->starts);
+	ret = wait_for(interval_joined(&shim->starts), ATTACH_TIMEOUT);
 	if (!ret)
 		ret = attach_ends(shim);
 	if (ret) {

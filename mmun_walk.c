@@ -105,7 +105,7 @@ void mmun_walk_begin(struct mmun_subscriptions *subs, struct mmun_walk *walk)
 	walk->task = current;
 	walk->cur = NULL;
 	walk->at = ULONG_MAX;
-	walk->next = first_of(subs);
+	walk->next = NULL;
 	walk->gen = ++subs->walk_gen;
 	list_add_tail(&walk->node, &subs->walks);
 }
@@ -348,6 +348,13 @@ static noinline int start_nonblockable(struct mmun_subscriptions *subs,
 {
 	if (!tell_starts(subs, range, slot, NULL, slot_at(subs, slot), false, false))
 		return 0;
+	/*
+	 * A second walk, from the head. Under the lock: a leaver that unlinks after this
+	 * finds it, and one that unlinked before is not met.
+	 */
+	mmun_lock(subs);
+	*slot_at(subs, slot) = ULONG_MAX;
+	mmun_unlock(subs);
 	mmun_list_end(subs, range, slot);
 	return -EAGAIN;
 }
@@ -521,6 +528,7 @@ static int quick_walk_begin(struct mmun_subscriptions *subs,
 
 	mmun_lock(subs);
 	mmun_walk_begin(subs, walk);
+	walk->next = first_of(subs);
 	mmun_unlock(subs);
 	return idx;
 }
