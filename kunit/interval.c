@@ -5,7 +5,7 @@
 
 #include <linux/slab.h>
 
-#include "mmun_kunit.h"
+#include "life.h"
 #include "shapes.h"
 
 /*
@@ -690,10 +690,10 @@ static void insert_locked_works_and_checks_bounds(struct kunit *test)
  */
 static void second_remove_is_reported(struct kunit *test)
 {
-	struct mm_struct *mm = kt_mm(test);
+	struct mm_struct *mm = life_mm(test);
 	struct kt_interval *keep = kt_insert(test, mm, FROM, TO - FROM);
 	struct kt_interval *interval, *zeroed, *failed;
-	int count = atomic_read(&mm->mm_count);
+	int count = life_mm_count(mm);
 
 	interval = kt_insert(test, mm, FROM, TO - FROM);
 	kt_remove(interval);
@@ -711,8 +711,7 @@ static void second_remove_is_reported(struct kunit *test)
 	mmun_interval_notifier_remove(&failed->mni);
 	KUNIT_EXPECT_EQ(test, mmun_kunit_warnings(), 1U);
 
-	/* CPUs that use the mm lazily take and drop references. */
-	KT_ASSERT_UNTIL(test, atomic_read(&mm->mm_count) == count);
+	life_assert_mm_count(test, mm, count);
 	KUNIT_EXPECT_EQ(test, kt_state(keep).users, 1U);
 	kt_end(kt_begin(test, mm, FROM, TO));
 	KUNIT_EXPECT_EQ(test, kt_invalidates(keep), 1);
