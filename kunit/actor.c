@@ -56,7 +56,7 @@ static int read_begin(struct kt_actor *actor)
 
 	actor->seq = mmun_interval_read_begin(&actor->interval->mni);
 	state = kt_state(actor->interval);
-	actor->in_flight = state.active + state.overflow;
+	actor->in_flight = state.invalidating;
 	return 0;
 }
 

@@ -175,6 +175,13 @@ void kt_mm_exit(struct kunit *test, struct mm_struct *mm)
 	mmput(mm);
 }
 
+void kt_cut_off(struct kunit *test, struct mm_struct *mm)
+{
+	KUNIT_EXPECT_FALSE(test, mm_has_mmun_notifiers(mm));
+	mmun_kunit_cut_off(mm);
+	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+}
+
 /* Makes @mm current->mm; false if it is that already. */
 static bool use_mm(struct mm_struct *mm)
 {

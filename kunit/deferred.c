@@ -47,13 +47,26 @@ static void call_srcu_waits_for_callbacks_of_all_mms(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&life->sleepable), 0);
 }
 
-/* The same for the start and the end of an overflow range. */
-static void call_srcu_waits_for_overflow_callbacks(struct kunit *test)
+/* How a range that finds no slot is kept. */
+static const struct unslotted_param {
+	const char *name;
+	bool record;
+} unslotteds[] = {
+	{ "record", true },
+	{ "only counted", false },
+};
+
+KT_NAMED_PARAM(unslotted, unslotteds);
+
+/* The same for the start and the end of a range that finds no slot. */
+static void call_srcu_waits_for_callbacks_without_slot(struct kunit *test)
 {
+	const struct unslotted_param *param = test->param_value;
 	static const enum place at[] = { AT_START, AT_END };
 	unsigned int i, slots;
 	struct scene s;
 
+	mmun_kunit_no_records = !param->record;
 	life_stage(test, &s);
 	s.sub = kt_register(test, s.mm, &life_list_ops);
 	slots = kt_state(s.subs).slots;
@@ -61,7 +74,8 @@ static void call_srcu_waits_for_overflow_callbacks(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, kt_start(life_range(test, s.mm)), 0);
 	for (i = 0; i < ARRAY_SIZE(at); i++) {
 		life_block(test, &s, at[i]);
-		KUNIT_EXPECT_EQ(test, kt_state(s.subs).overflow, 1U);
+		KUNIT_EXPECT_EQ(test, kt_state(s.subs).records, (unsigned int)param->record);
+		KUNIT_EXPECT_EQ(test, kt_state(s.subs).overflow, (unsigned int)!param->record);
 		life_call_srcu(test);
 		life_let_others_finish();
 		KUNIT_EXPECT_EQ(test, atomic_read(&life->funcs), (int)i);
@@ -368,7 +382,7 @@ static void synchronize_ignores_later_put(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KT_CASE_PARAM(04, call_srcu_waits_for_callbacks_of_all_mms, every_place_gen_params),
-	KT_CASE(04, call_srcu_waits_for_overflow_callbacks),
+	KT_CASE_PARAM(04, call_srcu_waits_for_callbacks_without_slot, unslotted_gen_params),
 	KT_CASE(04, call_srcu_waits_for_owed_end),
 	KT_CASE(04, call_srcu_calls_once),
 	KT_CASE(04, call_srcu_frees_after_no_release),

@@ -5,7 +5,7 @@
 
 #include <linux/slab.h>
 
-#include "mmun_kunit.h"
+#include "life.h"
 #include "shapes.h"
 
 /*
@@ -684,6 +684,45 @@ static void insert_locked_works_and_checks_bounds(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kt_invalidates(second), 1);
 }
 
+/*
+ * The remove of an interval that is not inserted (it was removed, its memory is
+ * zeroed, or its insert failed) is reported each time, and changes nothing.
+ */
+static void second_remove_is_reported(struct kunit *test)
+{
+	struct mm_struct *mm = life_mm(test);
+	struct kt_interval *keep = kt_insert(test, mm, FROM, TO - FROM);
+	struct kt_interval *interval, *zeroed, *failed;
+	int count = life_mm_count(mm);
+
+	interval = kt_insert(test, mm, FROM, TO - FROM);
+	kt_remove(interval);
+	zeroed = kt_interval(test);
+	failed = kt_interval(test);
+	KUNIT_EXPECT_EQ(test, kt_try_insert(failed, mm, FROM, 0), -EOVERFLOW);
+
+	mmun_kunit_warnings();
+	mmun_interval_notifier_remove(&interval->mni);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_warnings(), 1U);
+	mmun_interval_notifier_remove(&interval->mni);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_warnings(), 1U);
+	mmun_interval_notifier_remove(&zeroed->mni);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_warnings(), 1U);
+	mmun_interval_notifier_remove(&failed->mni);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_warnings(), 1U);
+
+	life_assert_mm_count(test, mm, count);
+	KUNIT_EXPECT_EQ(test, kt_state(keep).users, 1U);
+	kt_end(kt_begin(test, mm, FROM, TO));
+	KUNIT_EXPECT_EQ(test, kt_invalidates(keep), 1);
+	KUNIT_EXPECT_EQ(test, kt_invalidates(interval), 0);
+
+	/* It can be inserted again, and removed once. */
+	KUNIT_ASSERT_EQ(test, kt_try_insert(interval, mm, FROM, TO - FROM), 0);
+	kt_remove(interval);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_warnings(), 0U);
+}
+
 static struct kunit_case cases[] = {
 	KT_CASE(15, insert_in_a_range_returns_and_readers_wait),
 	KT_CASE(15, insert_beside_a_range_can_be_read),
@@ -700,6 +739,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(15, remove_ignores_callback_of_the_next),
 	KT_CASE(15, two_removes_wait_for_their_own_callbacks),
 	KT_CASE(15, last_interval_may_be_freed_in_a_walk),
+	KT_CASE(15, second_remove_is_reported),
 	KT_CASE_PARAM(16, insert_checks_bounds, bounds_gen_params),
 	KT_CASE_PARAM(16, ranges_call_exactly_the_overlapped_intervals, population_gen_params),
 	KT_CASE(12, munmap_reaches_overlapping_interval_only),

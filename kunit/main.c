@@ -31,8 +31,10 @@ MODULE_PARM_DESC(steps, "how long the random cases are; 0 takes their own");
 static struct kunit_suite *suites[] = {
 	&mmun_dispatch_suite,
 	&mmun_register_suite,
+	&mmun_kill_suite,
 	&mmun_leave_suite,
 	&mmun_overflow_suite,
+	&mmun_record_suite,
 	&mmun_refusal_suite,
 	&mmun_orphan_suite,
 	&mmun_query_suite,

@@ -9,8 +9,8 @@
  *
  * kt_exit() takes down everything that a case has made, also after a case that
  * failed in the middle: it opens all gates, ends the ranges, joins the actors,
- * removes the subscribers and kills the processes; then mmun must be detached
- * from every mm.
+ * removes the subscribers and kills the processes, whose exit takes the bridges
+ * away; then mmun must be detached from every mm.
  *
  * Nothing here sleeps for a guessed time. kt_until() looks at a condition until
  * it is true, and a case that waits longer than KT_TIMEOUT has failed.
@@ -169,6 +169,12 @@ void kt_mm_kill(struct kunit *test, struct mm_struct *mm);
  * mm_count until it is over.
  */
 void kt_mm_exit(struct kunit *test, struct mm_struct *mm);
+
+/*
+ * Does to the bridge of @mm, which lives and has no subscriber, what rmmod does, and
+ * waits until every bridge and every work is gone.
+ */
+void kt_cut_off(struct kunit *test, struct mm_struct *mm);
 
 /* Memory in @mm, with every page present. */
 unsigned long kt_mmap(struct kunit *test, struct mm_struct *mm,
@@ -634,8 +640,10 @@ unsigned int kt_log_lost(void);
 
 extern struct kunit_suite mmun_dispatch_suite;
 extern struct kunit_suite mmun_register_suite;
+extern struct kunit_suite mmun_kill_suite;
 extern struct kunit_suite mmun_leave_suite;
 extern struct kunit_suite mmun_overflow_suite;
+extern struct kunit_suite mmun_record_suite;
 extern struct kunit_suite mmun_refusal_suite;
 extern struct kunit_suite mmun_orphan_suite;
 extern struct kunit_suite mmun_query_suite;

@@ -2,7 +2,8 @@
 /*
  * Suite mmun_model: a long random run of one task on one mm, compared after
  * each step with a model of the mm that consists of plain arrays. The printed
- * seed replays the run exactly.
+ * seed replays the run exactly. Ranges beyond the slots have records in one run, and
+ * are only counted in the other.
  */
 
 #include <linux/prandom.h>
@@ -14,9 +15,9 @@
 #define NR_INTERVALS	12
 #define NR_SUBS		5
 #define NR_SECTIONS	2
-/* More than there are slots, so that some overflow. */
-#define NR_OVERFLOW	4
-#define NR_RANGES	(BITS_PER_LONG + NR_OVERFLOW)
+/* More than there are slots: so many find none. */
+#define NR_UNSLOTTED	4
+#define NR_RANGES	(BITS_PER_LONG + NR_UNSLOTTED)
 
 /* The effects of a step. */
 enum kind {
@@ -25,7 +26,7 @@ enum kind {
 	DID_REMOVE,
 	DID_REMOVE_IN_RANGE,
 	DID_START,
-	DID_START_OVERFLOW,
+	DID_START_UNSLOTTED,
 	DID_START_EMPTY,
 	DID_HIT,
 	DID_NO_HIT,
@@ -36,7 +37,7 @@ enum kind {
 	DID_REFUSED_BEHIND,
 	DID_PROVISIONAL_READ,
 	DID_END,
-	DID_END_OVERFLOW,
+	DID_END_UNSLOTTED,
 	DID_READ,
 	DID_READ_WAITED,
 	DID_COLLISION,
@@ -55,7 +56,7 @@ static const char * const kind_names[] = {
 	[DID_REMOVE] = "remove",
 	[DID_REMOVE_IN_RANGE] = "remove in range",
 	[DID_START] = "start",
-	[DID_START_OVERFLOW] = "start overflow",
+	[DID_START_UNSLOTTED] = "start without slot",
 	[DID_START_EMPTY] = "start empty",
 	[DID_HIT] = "hit",
 	[DID_NO_HIT] = "no hit",
@@ -66,7 +67,7 @@ static const char * const kind_names[] = {
 	[DID_REFUSED_BEHIND] = "refused behind",
 	[DID_PROVISIONAL_READ] = "provisional read",
 	[DID_END] = "end",
-	[DID_END_OVERFLOW] = "end overflow",
+	[DID_END_UNSLOTTED] = "end without slot",
 	[DID_READ] = "read",
 	[DID_READ_WAITED] = "read waited",
 	[DID_COLLISION] = "collision",
@@ -100,7 +101,7 @@ struct model_sub {
 struct model_range {
 	struct kt_range *real;
 	bool in_flight;
-	bool overflow;
+	bool unslotted;
 	unsigned long start, end;
 	bool owed[NR_SUBS];		/* got the start and not the end */
 	bool older[NR_SUBS];		/* its register waits for this range */
@@ -113,6 +114,7 @@ struct model {
 	unsigned long seed;
 	unsigned int step;
 	bool failed;
+	bool records;			/* for the ranges without a slot */
 	unsigned int slots;
 	unsigned int counts[NR_KINDS];
 	/* [0] never leaves: the mm stays attached */
@@ -144,13 +146,19 @@ static struct mmun_subscriptions *subs_of(struct model *m)
 	return m->subs[0].real->mn.subs;
 }
 
-static unsigned int in_flight(struct model *m, bool overflow)
+static unsigned int in_flight(struct model *m, bool unslotted)
 {
 	unsigned int i, n = 0;
 
 	for (i = 0; i < NR_RANGES; i++)
-		n += m->ranges[i].in_flight && m->ranges[i].overflow == overflow;
+		n += m->ranges[i].in_flight && m->ranges[i].unslotted == unslotted;
 	return n;
+}
+
+/* The ranges that are only counted. */
+static unsigned int overflow(struct model *m)
+{
+	return m->records ? 0 : in_flight(m, true);
 }
 
 static unsigned int joining(struct model *m)
@@ -181,7 +189,7 @@ static bool overlapped(struct model *m, struct model_interval *interval)
 
 static bool must_wait(struct model *m, struct model_interval *interval)
 {
-	return in_flight(m, true) || overlapped(m, interval);
+	return overflow(m) || overlapped(m, interval);
 }
 
 static void compare_interval(struct model *m, int i)
@@ -241,7 +249,8 @@ static void compare(struct model *m)
 	same(m, "users", 0, state.users, users);
 	same(m, "active", 0, state.active, in_flight(m, false));
 	same(m, "busy", 0, state.busy, in_flight(m, false));
-	same(m, "overflow", 0, state.overflow, in_flight(m, true));
+	same(m, "overflow", 0, state.overflow, overflow(m));
+	same(m, "records", 0, state.records, in_flight(m, true) - overflow(m));
 	same(m, "count for readers", 0, state.invalidating,
 	     in_flight(m, false) + in_flight(m, true));
 	same(m, "provisional", 0, state.provisional, 0);
@@ -271,7 +280,7 @@ static struct model_interval *pick_interval(struct model *m, bool there)
 
 static struct model_range *pick_range(struct model *m, bool in_flight)
 {
-	unsigned int n = m->slots + NR_OVERFLOW, first = pick(&m->rnd, n), i;
+	unsigned int n = m->slots + NR_UNSLOTTED, first = pick(&m->rnd, n), i;
 
 	for (i = 0; i < n; i++) {
 		struct model_range *range = &m->ranges[(first + i) % n];
@@ -410,7 +419,7 @@ static struct model_range *new_range(struct model *m, bool blockable)
 
 	if (!range)
 		return NULL;
-	range->overflow = slotted == m->slots;
+	range->unslotted = slotted == m->slots;
 	range->start = pick(&m->rnd, NR_PAGES) * PAGE_SIZE;
 	range->end = range->start +
 		     (1 + pick(&m->rnd, NR_PAGES / 8)) * PAGE_SIZE;
@@ -435,14 +444,14 @@ static void step_start(struct model *m)
 {
 	struct model_range *range;
 
-	if (in_flight(m, true) == NR_OVERFLOW)
+	if (in_flight(m, true) == NR_UNSLOTTED)
 		return;
 	range = new_range(m, true);
 	if (!range)
 		return;
 	same(m, "a start", range - m->ranges, kt_start(range->real), 0);
 	range->in_flight = true;
-	count(m, range->overflow ? DID_START_OVERFLOW : DID_START);
+	count(m, range->unslotted ? DID_START_UNSLOTTED : DID_START);
 	start_called(m, range, true);
 }
 
@@ -469,7 +478,7 @@ static void finish_joins(struct model *m)
 
 static void end_range(struct model *m, struct model_range *range)
 {
-	count(m, range->overflow ? DID_END_OVERFLOW : DID_END);
+	count(m, range->unslotted ? DID_END_UNSLOTTED : DID_END);
 	kt_end(range->real);
 	range->in_flight = false;
 	ends_called(m, range);
@@ -563,8 +572,8 @@ static void step_start_nonblock(struct model *m)
 	choose_refuser(m, range);
 	down_read_non_owner(sem);
 	ret = mmun_kunit_accept(&range->real->kernel);
-	refused = range->overflow || start_called(m, range, false);
-	if (range->overflow)
+	refused = range->unslotted || start_called(m, range, false);
+	if (range->unslotted)
 		count(m, DID_REFUSED_NO_SLOT);
 	forget_refusers(m);
 	same(m, "a start that may not block", range - m->ranges, ret,
@@ -610,8 +619,8 @@ static unsigned long read_waiting(struct model *m,
 		same(m, "read_begin waits", interval - m->intervals,
 		     kt_running(reader), true);
 		range = pick_range(m, true);
-		if (!range->overflow && !overlaps(range, interval) &&
-		    pick(&m->rnd, 4))
+		if ((m->records || !range->unslotted) &&
+		    !overlaps(range, interval) && pick(&m->rnd, 4))
 			continue;
 		end_range(m, range);
 	} while (must_wait(m, interval));
@@ -660,10 +669,10 @@ static void step_register(struct model *m)
 	struct model_sub *sub = &m->subs[i];
 
 	/* It would not be on the list before the overflow ranges end. */
-	if (sub->state != OUT || in_flight(m, true))
+	if (sub->state != OUT || overflow(m))
 		return;
 	sub->actor = kt_do(m->test, m->mm, KT_REGISTER, sub->real);
-	if (!in_flight(m, false)) {
+	if (!in_flight(m, false) && !in_flight(m, true)) {
 		same(m, "registration", i, kt_join(m->test, sub->actor), 0);
 		sub->state = IN;
 		count(m, DID_REGISTERED);
@@ -729,13 +738,26 @@ static void take_step(struct model *m)
 	}
 }
 
+static const struct mode {
+	const char *name;
+	bool records;
+} modes[] = {
+	{ "records", true },
+	{ "counted", false },
+};
+
+KT_NAMED_PARAM(mode, modes);
+
 static struct model *new_model(struct kunit *test)
 {
+	const struct mode *mode = test->param_value;
 	struct model *m = kt_new(test, sizeof(*m));
 	struct mmun_kunit_state state;
 	int i;
 
 	m->test = test;
+	m->records = mode->records;
+	mmun_kunit_no_records = !m->records;
 	m->mm = kt_mm(test);
 	for (i = 0; i < NR_SUBS; i++)
 		m->subs[i].real = i ? kt_sub(test, &kt_range_ops) :
@@ -789,7 +811,7 @@ static void random_ops_match_model(struct kunit *test)
 }
 
 static struct kunit_case cases[] = {
-	KT_CASE(13, random_ops_match_model),
+	KT_CASE_PARAM(13, random_ops_match_model, mode_gen_params),
 	{}
 };
 

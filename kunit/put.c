@@ -604,7 +604,7 @@ static void gets_and_puts_among_ranges(struct kunit *test)
 	KUNIT_EXPECT_GT(test, atomic_read(&life->allocs), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&life->frees),
 			atomic_read(&life->allocs));
-	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+	kt_cut_off(test, mm);
 }
 
 static struct kunit_case cases[] = {

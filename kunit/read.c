@@ -699,6 +699,81 @@ static void overflow_range_collides(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, kt_retry(interval, seq));
 }
 
+/* The ranges that are waited for have slots, or records. */
+static const struct kind {
+	const char *name;
+	bool records;
+} kinds[] = {
+	{ "slots", false },
+	{ "records", true },
+};
+
+KT_NAMED_PARAM(kind, kinds);
+
+/* How often the task of @actor has gone to sleep. */
+static unsigned long sleeps(struct kt_actor *actor)
+{
+	return READ_ONCE(actor->task->nvcsw);
+}
+
+/*
+ * The end of a range wakes the readers that wait for it, and not those that wait for
+ * another range; nor a register that does.
+ */
+static void end_wakes_its_own_readers_only(struct kunit *test)
+{
+	const struct kind *kind = test->param_value;
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_interval *mine = kt_insert(test, mm, FROM, 0x1000);
+	struct kt_interval *others = kt_insert(test, mm, TO, 0x1000);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct kt_actor *reader[2], *other[2], *joiner;
+	struct kt_range *range, *another;
+	struct kt_many *many = NULL;
+	unsigned long slept[3];
+	int i;
+
+	if (kind->records) {
+		many = kt_fill_slots(test, mm, kt_subs(sub), ELSEWHERE, 0);
+		mmun_kunit_no_records = false;
+	}
+	/* The first one that a register looks for. */
+	another = kt_begin(test, mm, TO, TO + 1);
+	joiner = kt_do(test, mm, KT_REGISTER, kt_sub(test, &kt_range_ops));
+	kt_assert_waits(test, sub, joiner, 1);
+	range = kt_begin(test, mm, FROM, FROM + 1);
+	KUNIT_ASSERT_EQ(test, kt_state(sub).records, kind->records ? 2U : 0U);
+	for (i = 0; i < 2; i++) {
+		reader[i] = kt_do(test, NULL, KT_READ_BEGIN, mine);
+		kt_assert_waits(test, sub, reader[i], 2 + 2 * i);
+		other[i] = kt_do(test, NULL, KT_READ_BEGIN, others);
+		kt_assert_waits(test, sub, other[i], 3 + 2 * i);
+		slept[i] = sleeps(other[i]);
+	}
+	slept[2] = sleeps(joiner);
+
+	kt_end(range);
+	for (i = 0; i < 2; i++)
+		kt_join(test, reader[i]);
+	/* Ranges elsewhere that come and go do not wake them either. */
+	for (i = 0; i < 10; i++)
+		kt_end(kt_begin(test, mm, FROM, FROM + 1));
+	KUNIT_EXPECT_EQ(test, kt_waiters(sub), 3U);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_TRUE(test, kt_running(other[i]));
+		KUNIT_EXPECT_EQ(test, sleeps(other[i]), slept[i]);
+	}
+	KUNIT_EXPECT_EQ(test, sleeps(joiner), slept[2]);
+
+	kt_end(another);
+	for (i = 0; i < 2; i++)
+		kt_join(test, other[i]);
+	if (many)
+		kt_end_many(many);
+	KUNIT_EXPECT_EQ(test, kt_join(test, joiner), 0);
+	kt_expect_quiet(test, sub);
+}
+
 static struct kunit_case cases[] = {
 	KT_CASE(13, ranges_beside_the_interval_do_not_collide),
 	KT_CASE(13, any_overlap_collides),
@@ -719,6 +794,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(14, reader_passes_blocked_callback_of_another),
 	KT_CASE(14, reader_waits_for_last_of_two_ranges),
 	KT_CASE(14, end_wakes_all_readers),
+	KT_CASE_PARAM(14, end_wakes_its_own_readers_only, kind_gen_params),
 	KT_CASE(14, reader_waits_for_every_overflow_range),
 	KT_CASE(14, count_for_readers_is_exact),
 	KT_CASE(14, exit_resets_count_for_readers),

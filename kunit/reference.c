@@ -4,6 +4,7 @@
  * has left.
  */
 
+#include <linux/mmap_lock.h>
 #include <linux/oom.h>
 
 #include "life.h"
@@ -232,12 +233,13 @@ static const struct kind_param kinds[] = {
 KT_NAMED_PARAM(kind, kinds);
 
 /*
- * When the last subscriber of any kind has left, everything is detached though
- * the process lives; each time.
+ * When the last subscriber of any kind has left, the bridge stays and the next one
+ * finds it; what rmmod does then leaves nothing, though the process lives.
  */
-static void last_leaver_detaches(struct kunit *test)
+static void bridge_stays_until_it_is_cut_off(struct kunit *test)
 {
 	const struct kind_param *param = test->param_value;
+	struct mmun_subscriptions *subs = NULL, *found;
 	struct mm_struct *mm = life_mm(test);
 	struct kt_interval *interval = NULL;
 	int before = life_mm_count(mm);
@@ -248,12 +250,18 @@ static void last_leaver_detaches(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, mm_has_mmun_notifiers(mm));
 		if (!param->ops) {
 			interval = kt_insert(test, mm, 0, PAGE_SIZE);
+			found = interval->mni.subs;
 		} else if (param->get) {
 			sub = kt_get(test, mm, param->ops);
 			kt_get(test, mm, param->ops);
+			found = sub->mn.subs;
 		} else {
 			sub = kt_register(test, mm, param->ops);
+			found = sub->mn.subs;
 		}
+		if (round)
+			KUNIT_EXPECT_PTR_EQ(test, found, subs);
+		subs = found;
 		KUNIT_EXPECT_TRUE(test, mm_has_mmun_notifiers(mm));
 		KUNIT_EXPECT_GE(test, mmun_kunit_attached(), 2U);
 		KUNIT_EXPECT_GT(test, life_mm_count(mm), before);
@@ -269,11 +277,27 @@ static void last_leaver_detaches(struct kunit *test)
 		} else {
 			kt_unregister(sub);
 		}
+		mmun_notifier_synchronize();
 		KUNIT_EXPECT_FALSE(test, mm_has_mmun_notifiers(mm));
-		KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
-		life_assert_mm_count(test, mm, before);
+		/* Of the bridge, the parts that all subscribers need. */
+		KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 2);
 	}
+	kt_cut_off(test, mm);
+	life_assert_mm_count(test, mm, before);
 	KUNIT_EXPECT_GT(test, atomic_read(&mm->mm_users), 1);
+}
+
+/* The bridge that stayed leaves with the exit, and holds the mm_struct no longer. */
+static void exit_takes_the_bridge_without_subscribers(struct kunit *test)
+{
+	struct mm_struct *mm = life_mm(test);
+
+	kt_unregister(kt_register(test, mm, &life_list_ops));
+	KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 2);
+	kt_mm_kill(test, mm);
+	kt_mm_exit(test, mm);
+	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+	life_assert_mm_count(test, mm, FRESH_COUNT - 1);
 }
 
 /*
@@ -299,46 +323,189 @@ static void bridge_stays_while_one_is_left(struct kunit *test)
 }
 
 /*
- * A register that comes while the worker detaches the old bridge gets a bridge
- * that works.
+ * Subscriptions of any kind that come after all others have left find the same
+ * bridge, and it works.
  */
-static void register_while_detaching_gets_a_new_bridge(struct kunit *test)
-{
-	struct mm_struct *mm = kt_mm(test);
-	struct kt_sub *sub = kt_sub(test, &kt_range_ops);
-	unsigned long at;
-	int i, before;
-
-	for (i = 0; i < 10; i++) {
-		KUNIT_ASSERT_EQ(test, mmun_notifier_register(&sub->mn, mm), 0);
-		sub->registered = true;
-		at = kt_mmap(test, mm, PAGE_SIZE);
-		before = atomic_read(&sub->starts);
-		KUNIT_ASSERT_EQ(test, kt_munmap(mm, at, PAGE_SIZE), 0);
-		KUNIT_EXPECT_GT(test, atomic_read(&sub->starts), before);
-		KUNIT_EXPECT_EQ(test, atomic_read(&sub->ends),
-				atomic_read(&sub->starts));
-		kt_unregister(sub);
-	}
-	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
-}
-
-/*
- * A task that finds the state before it detaches, and wants to become a user
- * after that, is not accepted.
- */
-static void detaching_state_accepts_no_user(struct kunit *test)
+static void later_subscriptions_find_the_same_bridge(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
-	struct mmun_subscriptions *subs = mmun_kunit_hold(mm);
+	struct mmun_subscriptions *subs = sub->mn.subs;
+	struct kt_interval *interval;
+	unsigned long at;
+	int i;
 
-	KUNIT_ASSERT_NOT_NULL(test, subs);
-	KUNIT_EXPECT_FALSE(test, kt_state(subs).leaving);
 	kt_unregister(sub);
-	KUNIT_EXPECT_TRUE(test, kt_until(kt_state(subs).leaving));
-	KUNIT_EXPECT_FALSE(test, mmun_kunit_let_in(subs));
-	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+	for (i = 0; i < 5; i++) {
+		KUNIT_ASSERT_EQ(test, kt_try_register(sub, mm), 0);
+		KUNIT_EXPECT_PTR_EQ(test, sub->mn.subs, subs);
+		at = kt_mmap(test, mm, PAGE_SIZE);
+		atomic_set(&sub->starts, 0);
+		atomic_set(&sub->ends, 0);
+		KUNIT_ASSERT_EQ(test, kt_munmap(mm, at, PAGE_SIZE), 0);
+		KUNIT_EXPECT_GT(test, kt_starts(sub), 0);
+		KUNIT_EXPECT_EQ(test, kt_ends(sub), kt_starts(sub));
+		kt_unregister(sub);
+	}
+
+	sub = kt_get(test, mm, &kt_get_ops);
+	KUNIT_EXPECT_PTR_EQ(test, sub->mn.subs, subs);
+	at = kt_mmap(test, mm, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, kt_munmap(mm, at, PAGE_SIZE), 0);
+	KUNIT_EXPECT_GT(test, kt_starts(sub), 0);
+	kt_put(sub);
+	mmun_notifier_synchronize();
+
+	interval = kt_insert(test, mm, 0, ULONG_MAX);
+	KUNIT_EXPECT_PTR_EQ(test, interval->mni.subs, subs);
+	at = kt_mmap(test, mm, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, kt_munmap(mm, at, PAGE_SIZE), 0);
+	KUNIT_EXPECT_GT(test, kt_invalidates(interval), 0);
+	kt_remove(interval);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_attached(), 2U);
+}
+
+/* A task that holds the mmap lock for reading. */
+struct reader_of_mmap {
+	struct mm_struct *mm;
+	struct kt_gate gate;
+};
+
+static int hold_mmap_lock(void *arg)
+{
+	struct reader_of_mmap *reader = arg;
+
+	mmap_read_lock(reader->mm);
+	kt_gate_pass(&reader->gate);
+	mmap_read_unlock(reader->mm);
+	return 0;
+}
+
+static int insert_under_mmap_lock(void *arg)
+{
+	struct kt_interval *interval = arg;
+	struct mm_struct *mm = interval->mni.mm;
+	int ret;
+
+	mmap_read_lock(mm);
+	ret = kt_try_insert(interval, mm, FROM, TO - FROM);
+	mmap_read_unlock(mm);
+	return ret;
+}
+
+/* One subscription, or only the preparation, has succeeded before: see prepares. */
+static const struct prepare_param {
+	const char *name;
+	bool subscribe;
+	bool locked;
+} prepares[] = {
+	{ "all have left", true, false },
+	{ "register of NULL", false, false },
+	{ "register of NULL, locked", false, true },
+};
+
+KT_NAMED_PARAM(prepare, prepares);
+
+static int prepare_mm(struct mm_struct *mm, bool locked)
+{
+	int ret;
+
+	if (!locked)
+		return mmun_notifier_register(NULL, mm);
+	mmap_write_lock(mm);
+	ret = __mmun_notifier_register(NULL, mm);
+	mmap_write_unlock(mm);
+	return ret;
+}
+
+/*
+ * Once the mm was subscribed to, or prepared, an insert never takes the mmap lock:
+ * it works when another task holds that for reading, and under it, held for reading
+ * by the task that inserts.
+ */
+static void insert_works_under_the_mmap_lock(struct kunit *test)
+{
+	const struct prepare_param *param = test->param_value;
+	struct reader_of_mmap *reader = kt_new(test, sizeof(*reader));
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_interval *interval = kt_interval(test);
+	struct kt_interval *under = kt_interval(test);
+	struct kt_actor *task, *inserter;
+
+	if (param->subscribe)
+		kt_unregister(kt_register(test, mm, &kt_range_ops));
+	else
+		KUNIT_ASSERT_EQ(test, prepare_mm(mm, param->locked), 0);
+	KUNIT_EXPECT_FALSE(test, mm_has_mmun_notifiers(mm));
+
+	reader->mm = mm;
+	kt_gate_init(test, &reader->gate);
+	task = kt_go_to_gate(kt_prepare_call(test, hold_mmap_lock, reader), &reader->gate);
+	kt_insert_now(test, mm, interval, FROM, TO - FROM);
+	/* insert sets it again. */
+	under->mni.mm = mm;
+	inserter = kt_run(test, insert_under_mmap_lock, under);
+	KUNIT_EXPECT_EQ(test, kt_join(test, inserter), 0);
+	KUNIT_EXPECT_TRUE(test, kt_running(task));
+	kt_end(kt_begin(test, mm, FROM, TO));
+	KUNIT_EXPECT_EQ(test, kt_invalidates(interval), 1);
+	KUNIT_EXPECT_EQ(test, kt_invalidates(under), 1);
+	kt_gate_open(&reader->gate);
+	kt_join(test, task);
+}
+
+/*
+ * register(NULL) makes the mm ready and subscribes nobody: it holds no mm_users, a
+ * second one changes nothing, and subscriptions find what it made.
+ */
+static void register_of_null_prepares_only(struct kunit *test)
+{
+	struct mm_struct *mm = life_mm(test);
+	int users = atomic_read(&mm->mm_users), count;
+	struct mmun_subscriptions *subs;
+	struct kt_interval *interval;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, prepare_mm(mm, false), 0);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_attached(), 2U);
+	count = life_mm_count(mm);
+	for (i = 0; i < 4; i++) {
+		KUNIT_EXPECT_EQ(test, prepare_mm(mm, i & 1), 0);
+		KUNIT_EXPECT_FALSE(test, mm_has_mmun_notifiers(mm));
+		KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_users), users);
+		KUNIT_EXPECT_EQ(test, mmun_kunit_attached(), 2U);
+		KUNIT_EXPECT_EQ(test, life_mm_count(mm), count);
+	}
+
+	interval = kt_insert(test, mm, 0, PAGE_SIZE);
+	subs = interval->mni.subs;
+	KUNIT_EXPECT_EQ(test, kt_state(subs).users, 1U);
+	kt_remove(interval);
+	KUNIT_EXPECT_EQ(test, life_mm_count(mm), count);
+	kt_cut_off(test, mm);
+	life_assert_mm_count(test, mm, FRESH_COUNT);
+
+	/* After the exit it fails as a subscription does. */
+	kt_mm_kill(test, mm);
+	kt_mm_exit(test, mm);
+	KUNIT_EXPECT_EQ(test, prepare_mm(mm, false), -ESRCH);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_attached(), 0U);
+}
+
+/* When the bridge was cut off while the mm lives, the next subscription makes one. */
+static void subscription_after_cut_off_attaches_again(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	unsigned long at;
+
+	kt_unregister(sub);
+	kt_cut_off(test, mm);
+	KUNIT_ASSERT_EQ(test, kt_try_register(sub, mm), 0);
+	at = kt_mmap(test, mm, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, kt_munmap(mm, at, PAGE_SIZE), 0);
+	KUNIT_EXPECT_GT(test, kt_starts(sub), 0);
+	KUNIT_EXPECT_EQ(test, kt_ends(sub), kt_starts(sub));
 }
 
 /*
@@ -455,7 +622,7 @@ static bool has_extra_bridges(struct mmun_subscriptions *subs)
 	return state.young || state.tlb;
 }
 
-/* Nothing is left of the subscription that failed. */
+/* Nothing is left of the subscription that failed, but perhaps the bridge. */
 static void swept_clean(struct kunit *test, const struct sweep_param *param,
 			struct mm_struct *mm, struct kt_sub *keeper)
 {
@@ -463,8 +630,7 @@ static void swept_clean(struct kunit *test, const struct sweep_param *param,
 		KT_ASSERT_UNTIL(test, !has_extra_bridges(keeper->mn.subs));
 		KUNIT_EXPECT_EQ(test, kt_state(keeper->mn.subs).users, 1U);
 	} else {
-		KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
-		KUNIT_EXPECT_FALSE(test, mm_has_mmun_notifiers(mm));
+		kt_cut_off(test, mm);
 	}
 }
 
@@ -543,10 +709,13 @@ static struct kunit_case cases[] = {
 	KT_CASE(06, dead_mm_refuses_every_subscription),
 	KT_CASE(06, exiting_mm_refuses_every_subscription),
 	KT_CASE(06, get_during_exit_is_refused),
-	KT_CASE_PARAM(07, last_leaver_detaches, kind_gen_params),
+	KT_CASE_PARAM(07, bridge_stays_until_it_is_cut_off, kind_gen_params),
+	KT_CASE(07, exit_takes_the_bridge_without_subscribers),
 	KT_CASE(07, bridge_stays_while_one_is_left),
-	KT_CASE(07, register_while_detaching_gets_a_new_bridge),
-	KT_CASE(07, detaching_state_accepts_no_user),
+	KT_CASE(19, later_subscriptions_find_the_same_bridge),
+	KT_CASE_PARAM(21, insert_works_under_the_mmap_lock, prepare_gen_params),
+	KT_CASE(21, register_of_null_prepares_only),
+	KT_CASE(07, subscription_after_cut_off_attaches_again),
 	KT_CASE(07, exit_detaches_before_all_have_left),
 	KT_CASE(07, unstable_mm_without_refusal_is_detached),
 	KT_CASE_PARAM(00, each_failed_allocation_leaves_nothing, sweep_gen_params),

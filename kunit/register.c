@@ -22,7 +22,7 @@ static void register_waits_for_older_range(struct kunit *test)
 	third = kt_begin(test, mm, FROM, FROM + 2);
 	kt_end(third);
 	KUNIT_EXPECT_EQ(test, kt_calls(joiner->sub, CB_END, third), 1);
-	/* That end woke the register, which looked and waits again. */
+	/* A younger range that is over changes nothing for the register. */
 	kt_assert_waits(test, other, joiner, 1);
 
 	kt_end(older);

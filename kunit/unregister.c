@@ -205,7 +205,8 @@ static void unregister_ignores_next_walk_of_the_slot(struct kunit *test)
 }
 
 /*
- * Each of five that unregister while a callback runs is woken when it returns.
+ * Of five that unregister while a callback of the middle one runs, the two newer ones
+ * do not wait, and each of the others is woken when it returns.
  */
 static void all_leavers_are_woken(struct kunit *test)
 {
@@ -221,13 +222,64 @@ static void all_leavers_are_woken(struct kunit *test)
 	life_block(test, &s, AT_START);
 	for (i = 0; i < ARRAY_SIZE(subs); i++)
 		leavers[i] = kt_do(test, NULL, KT_UNREGISTER, subs[i]);
-	KT_ASSERT_UNTIL(test, kt_waiters(s.subs) == ARRAY_SIZE(subs));
+	for (i = 3; i < ARRAY_SIZE(subs); i++)
+		KUNIT_EXPECT_EQ(test, kt_join(test, leavers[i]), 0);
+	for (i = 0; i < 3; i++)
+		kt_assert_waits(test, s.subs, leavers[i], 3);
 	life_go_on(test, &s);
 	for (i = 0; i < ARRAY_SIZE(subs); i++) {
 		KUNIT_EXPECT_EQ(test, kt_join(test, leavers[i]), 0);
 		KUNIT_EXPECT_EQ(test, atomic_read(&subs[i]->ends),
 				atomic_read(&subs[i]->accepted));
 	}
+}
+
+/*
+ * A walk that stands in a callback of an older subscriber is past a newer one:
+ * the newer one's unregister does not wait for it.
+ */
+static void unregister_ignores_a_walk_past_it(struct kunit *test)
+{
+	const struct place_param *param = test->param_value;
+	struct kt_actor *leaver;
+	struct kt_sub *newer;
+	struct scene s;
+
+	life_stage(test, &s);
+	s.sub = kt_register(test, s.mm, &life_list_ops);
+	newer = kt_register(test, s.mm, &life_list_ops);
+	life_block(test, &s, param->at);
+	leaver = kt_do(test, NULL, KT_UNREGISTER, newer);
+	KUNIT_EXPECT_EQ(test, kt_join(test, leaver), 0);
+	KUNIT_EXPECT_TRUE(test, kt_running(s.actor));
+	KUNIT_EXPECT_EQ(test, atomic_read(&newer->releases), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&newer->ends), atomic_read(&newer->accepted));
+	life_go_on(test, &s);
+	KUNIT_EXPECT_EQ(test, atomic_read(&newer->ends), atomic_read(&newer->accepted));
+}
+
+/*
+ * A walk that stands in a callback of a newer subscriber has the older one ahead:
+ * the older one's unregister waits for it.
+ */
+static void unregister_waits_for_a_walk_ahead_of_it(struct kunit *test)
+{
+	const struct place_param *param = test->param_value;
+	struct kt_actor *leaver;
+	struct kt_sub *older;
+	struct scene s;
+
+	life_stage(test, &s);
+	older = kt_register(test, s.mm, &life_list_ops);
+	s.sub = kt_register(test, s.mm, &life_list_ops);
+	life_block(test, &s, param->at);
+	leaver = kt_do(test, NULL, KT_UNREGISTER, older);
+	kt_assert_waits(test, s.subs, leaver, 1);
+	KUNIT_EXPECT_TRUE(test, kt_running(s.actor));
+	life_go_on(test, &s);
+	KUNIT_EXPECT_EQ(test, kt_join(test, leaver), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&older->releases), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&older->ends), atomic_read(&older->accepted));
 }
 
 /*
@@ -487,6 +539,71 @@ static void left_subscriber_registers_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->releases), 2);
 }
 
+/* What a driver does that unregisters once too often. */
+static const struct misuse_param {
+	const char *name;
+	bool no_release;
+} misuses[] = {
+	{ "unregister", false },
+	{ "unregister_no_release", true },
+};
+
+KT_NAMED_PARAM(misuse, misuses);
+
+static void expect_reported(struct kunit *test, struct kt_sub *sub, struct mm_struct *mm,
+			    struct kt_sub *keeper)
+{
+	const struct misuse_param *param = test->param_value;
+	int count = life_mm_count(mm), releases = kt_releases(sub);
+
+	mmun_kunit_warnings();
+	if (param->no_release)
+		mmun_notifier_unregister_no_release(&sub->mn, mm);
+	else
+		mmun_notifier_unregister(&sub->mn, mm);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_warnings(), 1U);
+	KUNIT_EXPECT_EQ(test, life_mm_count(mm), count);
+	KUNIT_EXPECT_EQ(test, kt_releases(sub), releases);
+	KUNIT_EXPECT_EQ(test, kt_state(keeper).users, 1U);
+}
+
+/*
+ * The unregister of a notifier that is not registered (it was unregistered in either
+ * way, its memory is zeroed, or its registration failed) is reported each time, and
+ * changes nothing.
+ */
+static void second_unregister_is_reported(struct kunit *test)
+{
+	struct mm_struct *mm = life_mm(test), *dead = life_mm(test);
+	struct kt_sub *keeper = kt_register(test, mm, &kt_release_only_ops);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+
+	kt_unregister(sub);
+	expect_reported(test, sub, mm, keeper);
+	expect_reported(test, sub, mm, keeper);
+	KUNIT_ASSERT_EQ(test, kt_try_register(sub, mm), 0);
+	kt_unregister_no_release(sub);
+	expect_reported(test, sub, mm, keeper);
+
+	expect_reported(test, kt_sub(test, &kt_range_ops), mm, keeper);
+
+	kt_mm_kill(test, dead);
+	kt_mm_exit(test, dead);
+	KUNIT_ASSERT_EQ(test, kt_try_register(sub, dead), -ESRCH);
+	expect_reported(test, sub, mm, keeper);
+	/* The mm and its state are right all the same. */
+	KUNIT_ASSERT_EQ(test, kt_try_register(sub, mm), 0);
+	kt_end(kt_begin(test, mm, FROM, TO));
+	KUNIT_EXPECT_EQ(test, kt_starts(sub), 1);
+	KUNIT_EXPECT_EQ(test, kt_ends(sub), 1);
+	mmun_kunit_warnings();
+	kt_unregister(sub);
+	kt_unregister(keeper);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_warnings(), 0U);
+	kt_cut_off(test, mm);
+	life_assert_mm_count(test, mm, FRESH_COUNT);
+}
+
 static struct kunit_case cases[] = {
 	KT_CASE(09, ranges_arrive_until_release_returns),
 	KT_CASE(03, unregister_calls_release_once),
@@ -496,6 +613,8 @@ static struct kunit_case cases[] = {
 	KT_CASE(03, unregister_ignores_later_callback),
 	KT_CASE(03, unregister_ignores_next_walk_of_the_slot),
 	KT_CASE(03, all_leavers_are_woken),
+	KT_CASE_PARAM(03, unregister_ignores_a_walk_past_it, walk_place_gen_params),
+	KT_CASE_PARAM(03, unregister_waits_for_a_walk_ahead_of_it, walk_place_gen_params),
 	KT_CASE(03, unregister_in_own_release_may_free),
 	KT_CASE(03, unregister_in_own_release_waits_for_others),
 	KT_CASE(03, release_may_free_other_subscribers),
@@ -505,6 +624,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(03, exit_skips_next_that_left_without_release),
 	KT_CASE(03, no_callback_after_no_release),
 	KT_CASE(03, left_subscriber_registers_again),
+	KT_CASE_PARAM(03, second_unregister_is_reported, misuse_gen_params),
 	{}
 };
 
