@@ -226,6 +226,17 @@ struct mmun_subscriptions *mmun_kunit_hold(struct mm_struct *mm)
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_hold);
 
+bool mmun_kunit_found(struct mm_struct *mm)
+{
+	bool found;
+
+	preempt_disable();
+	found = mmun_subscriptions_peek(mm);
+	preempt_enable();
+	return found;
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_found);
+
 bool mmun_kunit_let_in(struct mmun_subscriptions *subs)
 {
 	bool in;

@@ -72,6 +72,8 @@ void mmun_kunit_set_seq(struct mmun_subscriptions *subs, unsigned long seq);
 void mmun_kunit_flush_worker(struct mmun_subscriptions *subs);
 /* The first step of a subscription: finds the state of @mm, or NULL. */
 struct mmun_subscriptions *mmun_kunit_hold(struct mm_struct *mm);
+/* Would it find one? Not from the moment on when the bridge begins to leave. */
+bool mmun_kunit_found(struct mm_struct *mm);
 /* The second: false if the state detaches. It drops the reference of the first. */
 bool mmun_kunit_let_in(struct mmun_subscriptions *subs);
 /* Warnings to drivers since the last call; warnings that come once may come again. */

@@ -1493,25 +1493,51 @@ static void p19_under_mmap_lock(struct kunit *test)
 	expect_paired(test, act->sub);
 }
 
-/* --- promise 7: detached with the last subscriber --- */
+/* --- promise 7: the bridge stays until the exit --- */
 
-/* Nothing is attached to a living mm that nobody subscribes to. */
-static void p07_detached_with_the_last(struct kunit *test)
+/*
+ * The bridge stays when the last subscriber leaves, and nobody hears through it; the
+ * next subscriber finds it, and hears.
+ */
+static void p07_bridge_stays_with_the_last(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
-	unsigned long at = kt_mmap(test, mm, PAGES(1));
+	unsigned long at = kt_mmap(test, mm, PAGES(2));
 	struct kt_sub *sub = kt_register(test, mm, &kt_ops);
 	struct kt_interval *interval = kt_insert(test, mm, 0, ULONG_MAX);
 	struct kt_sub *got = kt_get(test, mm, &kt_get_ops);
+	struct mmun_subscriptions *subs = sub->mn.subs;
 
 	kt_remove(interval);
 	kt_unregister(sub);
-	KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 2);
 	kt_put(got);
-	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+	/* The notifiers for young queries and TLBs go. */
+	KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 2);
+	KUNIT_EXPECT_FALSE(test, mm_has_mmun_notifiers(mm));
 	KUNIT_ASSERT_EQ(test, kt_munmap(mm, at, PAGES(1)), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->starts), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&interval->invalidates), 0);
+
+	sub = kt_register(test, mm, &kt_range_ops);
+	KUNIT_EXPECT_PTR_EQ(test, sub->mn.subs, subs);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_attached(), 2);
+	KUNIT_ASSERT_EQ(test, kt_munmap(mm, at + PAGES(1), PAGES(1)), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&sub->starts), 1);
+	expect_paired(test, sub);
+}
+
+/* The bridge that nobody needs any more goes with the mm's exit. */
+static void p07_idle_bridge_goes_with_the_exit(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+
+	kt_unregister(sub);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_attached(), 2);
+	kt_mm_kill(test, mm);
+	kt_mm_exit(test, mm);
+	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+	KUNIT_EXPECT_EQ(test, atomic_read(&sub->releases), 1);
 }
 
 /* The last one leaves in the middle of a real range without waiting for it. */
@@ -1530,21 +1556,19 @@ static void p07_last_leaves_in_real_range(struct kunit *test)
 	kt_join(test, run_unregister(test, sub));
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->ends), 1);
 	KUNIT_EXPECT_FALSE(test, mm_has_mmun_notifiers(mm));
-	/* The list notifier goes; the worker waits in removing the interval. */
-	KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 2);
 	KUNIT_EXPECT_TRUE(test, kt_running(range));
 	kt_gate_open(&peer->gate);
 	kt_join(test, range);
-	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+	KUNIT_EXPECT_EQ(test, mmun_kunit_attached(), 2);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->starts), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->ends), 1);
 }
 
 /*
- * Who subscribes while the old bridge waits for a range gets a new one, when
- * that range is over, and hears nothing of it.
+ * Removing the bridge of a living mm waits for a real range that is held open, and
+ * then comes to its end. Until then a new subscriber waits, too.
  */
-static void p07_attach_while_detaching(struct kunit *test)
+static void p07_removal_waits_for_real_range(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct file *file = new_file(test, PAGES(1));
@@ -1552,23 +1576,23 @@ static void p07_attach_while_detaching(struct kunit *test)
 	struct peer_interval *peer = peer_insert(test, mm, at, PAGES(1));
 	struct kt_sub *old = kt_register(test, mm, &kt_range_ops);
 	struct kt_sub *new = kt_sub(test, &kt_range_ops);
-	struct mmun_subscriptions *old_subs = old->mn.subs;
 	struct kt_task *range, *task;
 
 	kt_gate_close(&peer->gate);
 	range = run_cut_off(test, file);
 	kt_gate_wait(test, &peer->gate);
 	kt_join(test, run_unregister(test, old));
-	KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 2);
-	task = run_register(test, mm, new);
+	mmun_kunit_cut_off(mm);
+	/* Both notifiers and the worker, which is in the removal of the interval. */
 	KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 3);
+	KT_ASSERT_UNTIL(test, !mmun_kunit_found(mm));
+	task = run_register(test, mm, new);
+	KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 4);
 	KUNIT_EXPECT_TRUE(test, kt_running(task));
-	KUNIT_EXPECT_FALSE(test, mm_has_mmun_notifiers(mm));
 
 	kt_gate_open(&peer->gate);
 	kt_join(test, range);
 	KUNIT_ASSERT_EQ(test, kt_join(test, task), 0);
-	KUNIT_EXPECT_PTR_NE(test, new->mn.subs, old_subs);
 	KUNIT_EXPECT_EQ(test, atomic_read(&new->starts), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&new->ends), 0);
 	KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 2);
@@ -1580,21 +1604,22 @@ static void p07_attach_while_detaching(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&old->ends), 1);
 }
 
-/* An exit while the old bridge waits for a range: it goes once, after both. */
-static void p08_exit_while_detaching(struct kunit *test)
+/* An exit while the removal waits for a range: the bridge goes once, after both. */
+static void p08_exit_while_removal_waits(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct file *file = new_file(test, PAGES(1));
 	unsigned long at = map_file(test, mm, file, PAGES(1));
 	struct peer_interval *peer = peer_insert(test, mm, at, PAGES(1));
-	struct kt_sub *sub = kt_register(test, mm, &kt_ops);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
 	struct kt_task *range, *task;
 
 	kt_gate_close(&peer->gate);
 	range = run_cut_off(test, file);
 	kt_gate_wait(test, &peer->gate);
 	kt_join(test, run_unregister(test, sub));
-	KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 2);
+	mmun_kunit_cut_off(mm);
+	KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 3);
 	kt_mm_kill(test, mm);
 	task = run_exit(test, mm);
 	/* At the file's lock, which is past the release. */
@@ -1669,14 +1694,15 @@ static void p09_attach_in_a_storm(struct kunit *test)
 		}
 		kt_unregister(sub);
 		expect_paired(test, sub);
-		/* At once, or when all has gone: both ways to begin anew. */
-		if (i & 4)
+		/* To the same bridge, or to a new one when all has gone. */
+		if (i & 4) {
+			mmun_kunit_cut_off(mm);
 			KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+		}
 	}
 	WRITE_ONCE(stop, true);
 	kt_join(test, a);
 	KUNIT_EXPECT_EQ(test, kt_join(test, b), 0);
-	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
 }
 
 /* --- the first subscription of a mm --- */
@@ -2380,10 +2406,7 @@ static void p10_orphan_at_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->ends), 1);
 }
 
-/*
- * The last subscriber leaves with an orphan: it has its end, and all
- * detaches.
- */
+/* The last subscriber leaves with an orphan: it has its end, and later ones come. */
 static void p10_orphan_and_the_last_leaves(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
@@ -2397,7 +2420,7 @@ static void p10_orphan_and_the_last_leaves(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->ends), 1);
 	KUNIT_EXPECT_FALSE(test, mm_has_mmun_notifiers(mm));
 	raiser_leaves(range);
-	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+	KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 2);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->ends), 1);
 
 	sub = kt_register(test, mm, &kt_range_ops);
@@ -2473,6 +2496,7 @@ static int do_whole_life(void *arg)
 	kt_unregister(sub);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->releases), 1);
 	if (act->peer) {
+		mmun_kunit_cut_off(act->mm);
 		KUNIT_EXPECT_TRUE(test, kt_until(mmun_kunit_attached() ==
 						 act->attached));
 		KUNIT_EXPECT_EQ(test, peer_register(act->peer, act->mm), 0);
@@ -2706,10 +2730,11 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(p19_first_takes_all_locks),
 	KUNIT_CASE(p19_first_at_once),
 	KUNIT_CASE(p19_under_mmap_lock),
-	KUNIT_CASE(p07_detached_with_the_last),
+	KUNIT_CASE(p07_bridge_stays_with_the_last),
+	KUNIT_CASE(p07_idle_bridge_goes_with_the_exit),
 	KUNIT_CASE(p07_last_leaves_in_real_range),
-	KUNIT_CASE(p07_attach_while_detaching),
-	KUNIT_CASE(p08_exit_while_detaching),
+	KUNIT_CASE(p07_removal_waits_for_real_range),
+	KUNIT_CASE(p08_exit_while_removal_waits),
 	KUNIT_CASE(p09_attach_in_a_storm),
 	KUNIT_CASE(p09_first_waits_for_real_range),
 	KUNIT_CASE(p09_range_between_the_steps),
