@@ -25,17 +25,26 @@ EXPORT_SYMBOL_GPL(mmun_kunit_init);
 unsigned long mmun_kunit_seq;
 EXPORT_SYMBOL_GPL(mmun_kunit_seq);
 
+int mmun_kunit_accept_on(struct mmun_subscriptions *subs,
+			 struct mmu_notifier_range *range)
+{
+	bool agreed = bridge_start(&to_shim(subs)->starts, range,
+				   mmun_kunit_seq ?: to_shim(subs)->doubt_seq);
+
+	return agreed ? 0 : -EAGAIN;
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_accept_on);
+
 int mmun_kunit_accept(struct mmu_notifier_range *range)
 {
 	struct mmun_subscriptions *subs = mmun_subscriptions_find(range->mm);
-	bool agreed;
+	int ret;
 
 	if (!subs)
 		return 0;
-	agreed = bridge_start(&to_shim(subs)->starts, range,
-			      mmun_kunit_seq ?: to_shim(subs)->doubt_seq);
+	ret = mmun_kunit_accept_on(subs, range);
 	mmun_subscriptions_put(subs);
-	return agreed ? 0 : -EAGAIN;
+	return ret;
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_accept);
 
@@ -225,6 +234,23 @@ struct mmun_subscriptions *mmun_kunit_hold(struct mm_struct *mm)
 	return mmun_subscriptions_find(mm);
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_hold);
+
+void mmun_kunit_let_go(struct mmun_subscriptions *subs)
+{
+	mmun_subscriptions_put(subs);
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_let_go);
+
+bool mmun_kunit_found(struct mm_struct *mm)
+{
+	bool found;
+
+	preempt_disable();
+	found = mmun_subscriptions_peek(mm);
+	preempt_enable();
+	return found;
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_found);
 
 bool mmun_kunit_let_in(struct mmun_subscriptions *subs)
 {

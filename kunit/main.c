@@ -53,22 +53,20 @@ static struct kunit_suite *suites[] = {
 	&mmun_deferred_suite,
 	&mmun_reference_suite,
 	&mmun_exit_suite,
-	&mmun_shim_suite,
+	&mmun_events_suite,
+	&mmun_attach_suite,
+	&mmun_bridge_suite,
+	&mmun_removal_suite,
+	&mmun_behind_suite,
+	&mmun_isolation_suite,
 };
 
 static unsigned int nr_suites;
 
-/* kunit/shim.c has the promise in the names themselves. */
-static bool has_tag(const char *name)
-{
-	return !glob_match("p[0-9][0-9]_*", name) && !glob_match("x_*", name);
-}
-
 static bool selected(const char *name)
 {
 	return glob_match(only_case, name) ||
-	       (has_tag(name) &&
-		glob_match(only_case, name - (sizeof(KT_TAG) - 1)));
+	       glob_match(only_case, name - (sizeof(KT_TAG) - 1));
 }
 
 /* Keeps the selected cases of a suite, and returns how many there are. */

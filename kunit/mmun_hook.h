@@ -43,6 +43,9 @@ void mmun_kunit_init(struct mmu_notifier_range *range,
 		     const struct mmun_notifier_range *what);
 /* The kernel calls its intervals: 0 or -EAGAIN. */
 int mmun_kunit_accept(struct mmu_notifier_range *range);
+/* The same on a bridge that no subscriber finds any more. */
+int mmun_kunit_accept_on(struct mmun_subscriptions *subs,
+			 struct mmu_notifier_range *range);
 /* All have accepted: the kernel calls its list notifiers. */
 void mmun_kunit_confirm(struct mmu_notifier_range *range);
 /* Both. */
@@ -72,6 +75,10 @@ void mmun_kunit_set_seq(struct mmun_subscriptions *subs, unsigned long seq);
 void mmun_kunit_flush_worker(struct mmun_subscriptions *subs);
 /* The first step of a subscription: finds the state of @mm, or NULL. */
 struct mmun_subscriptions *mmun_kunit_hold(struct mm_struct *mm);
+/* Drops the reference of the first without the second. */
+void mmun_kunit_let_go(struct mmun_subscriptions *subs);
+/* Would it find one? Not from the moment on when the bridge begins to leave. */
+bool mmun_kunit_found(struct mm_struct *mm);
 /* The second: false if the state detaches. It drops the reference of the first. */
 bool mmun_kunit_let_in(struct mmun_subscriptions *subs);
 /* Warnings to drivers since the last call; warnings that come once may come again. */

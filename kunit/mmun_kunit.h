@@ -483,9 +483,6 @@ struct kt_actor {
 	bool joined;
 };
 
-/* kunit/shim.c has its old name for it. */
-#define kt_task	kt_actor
-
 /* The operations that take an object of that type. */
 #define KT_OPS_IF(pointer, type, ops)	(KT_IS(pointer, type) ? (ops) : 0)
 #define KT_OPS_ON(pointer)						\
@@ -660,7 +657,12 @@ extern struct kunit_suite mmun_unregister_suite;
 extern struct kunit_suite mmun_deferred_suite;
 extern struct kunit_suite mmun_reference_suite;
 extern struct kunit_suite mmun_exit_suite;
-extern struct kunit_suite mmun_shim_suite;
+extern struct kunit_suite mmun_events_suite;
+extern struct kunit_suite mmun_attach_suite;
+extern struct kunit_suite mmun_bridge_suite;
+extern struct kunit_suite mmun_removal_suite;
+extern struct kunit_suite mmun_behind_suite;
+extern struct kunit_suite mmun_isolation_suite;
 
 /* For the random cases, which print the seed. */
 extern unsigned long mmun_kunit_seed;

@@ -1,0 +1,526 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Suite mmun_removal: the interval of the bridge is removed only on proof that the mm is
+ * not marked. The cases are those of the table at the head of mmun_shim.c; case 7 is in
+ * mmun_attach (kill_ends_attach).
+ *
+ * A module cannot raise a real range that may not block. The hook raises it, with the
+ * number that the kernel would give it; the kernel does not know of it. Where the
+ * kernel must have a range in flight, a real one stands at a peer's gate.
+ */
+
+#include <linux/kthread.h>
+#include <linux/oom.h>
+#include <linux/sched/mm.h>
+#include <linux/workqueue.h>
+
+#include "real.h"
+
+/* A number that the kernel does not give any range of these cases. */
+#define FAR_NUMBER	1000001UL
+
+/* Starts a range that may not block, and has the number @seq. */
+static struct kt_range *begin_reaping(struct kunit *test, struct mm_struct *mm,
+				      unsigned long seq)
+{
+	struct kt_range *range = kt_nonblock(test, mm, FROM, TO);
+
+	mmun_kunit_seq = seq;
+	KUNIT_ASSERT_EQ(test, kt_start(range), 0);
+	return range;
+}
+
+static void reap(struct kunit *test, struct mm_struct *mm, unsigned long seq)
+{
+	kt_end(begin_reaping(test, mm, seq));
+}
+
+/* mmun refuses a range that may not block, on a bridge that may have gone from sight. */
+static void expect_refusal(struct kunit *test, struct mmun_subscriptions *subs,
+			   struct mm_struct *mm)
+{
+	struct kt_range *range = kt_nonblock(test, mm, FROM, TO);
+
+	KUNIT_EXPECT_EQ(test, mmun_kunit_accept_on(subs, &range->kernel), -EAGAIN);
+}
+
+/* Its exit raises no range but the release. */
+static void unmap_all(struct kunit *test, struct mm_struct *mm)
+{
+	KUNIT_ASSERT_EQ(test, kt_munmap(mm, 0, TASK_SIZE), 0);
+}
+
+/* The worker looks again and again, and the bridge stays. */
+static void expect_stays(struct kunit *test, struct mmun_subscriptions *subs)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		mmun_kunit_flush_worker(subs);
+		KUNIT_EXPECT_GT(test, mmun_kunit_attached(), 0U);
+		KUNIT_EXPECT_EQ(test, kt_state(subs).doubts, 1U);
+	}
+}
+
+static struct mm_struct *loader_mm;
+
+static void use_loader_mm(struct work_struct *work)
+{
+	kthread_use_mm(loader_mm);
+	kthread_unuse_mm(loader_mm);
+}
+
+/* An idle CPU holds mm_count of the last mm that it has used. */
+static void forget_mms(struct kunit *test)
+{
+	struct work_struct work;
+	int cpu;
+
+	loader_mm = kt_loader_mm(test);
+	for_each_online_cpu(cpu) {
+		INIT_WORK_ONSTACK(&work, use_loader_mm);
+		queue_work_on(cpu, system_wq, &work);
+		flush_work(&work);
+		destroy_work_on_stack(&work);
+	}
+}
+
+/*
+ * The bridge of @mm, which has exited, goes when the case does not hold mm_count any
+ * more, and not before. @subs was held by the case; it is put.
+ */
+static void expect_goes_with_last_holder(struct kunit *test,
+					 struct mmun_subscriptions *subs,
+					 struct mm_struct *mm)
+{
+	KUNIT_EXPECT_TRUE(test, kt_state(subs).released);
+	expect_stays(test, subs);
+	mmdrop(mm);
+	KUNIT_EXPECT_TRUE(test, kt_until((forget_mms(test), !mmun_kunit_attached())));
+	/* The state holds it as well. */
+	KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count), 1);
+	mmgrab(mm);
+	mmun_kunit_let_go(subs);
+	KUNIT_EXPECT_TRUE(test, kt_until(atomic_read(&mm->mm_count) == 1));
+}
+
+/* --- case 1: nobody else could refuse --- */
+
+static const struct alone_param {
+	const char *name;
+	bool extra;			/* mmun's own for young queries and TLBs */
+	bool before, after;		/* a peer registers before, after mmun */
+	bool leaves;			/* and leaves */
+	unsigned int doubts;
+} alone_params[] = {
+	{ "mmun only", .doubts = 0 },
+	{ "mmun with queries and TLBs", .extra = true, .doubts = 0 },
+	{ "a peer at the head", .after = true, .doubts = 1 },
+	{ "a peer at the tail", .before = true, .doubts = 1 },
+	{ "a peer behind queries and TLBs", .before = true, .extra = true, .doubts = 1 },
+	{ "a peer in front of queries and TLBs", .after = true, .extra = true, .doubts = 1 },
+	{ "two peers", .before = true, .after = true, .doubts = 1 },
+	{ "a peer that left the head", .after = true, .leaves = true, .doubts = 0 },
+	{ "a peer that left the tail", .before = true, .leaves = true, .doubts = 0 },
+	{ "two peers that left", .before = true, .after = true, .extra = true,
+	  .leaves = true, .doubts = 0 },
+};
+
+KT_NAMED_PARAM(alone, alone_params);
+
+/* A range that may not block is in doubt only if another driver's notifier is linked. */
+static void doubt_needs_foreign_notifier(struct kunit *test)
+{
+	const struct alone_param *param = test->param_value;
+	struct mm_struct *mm = kt_mm(test);
+	struct peer_list *before = NULL, *after = NULL;
+	struct kt_sub *sub;
+
+	if (param->before)
+		before = peer_join(test, mm);
+	sub = kt_register(test, mm, param->extra ? &kt_ops : &kt_range_ops);
+	if (param->after)
+		after = peer_join(test, mm);
+	if (param->leaves && before)
+		peer_unregister(before);
+	if (param->leaves && after)
+		peer_unregister(after);
+	reap(test, mm, FAR_NUMBER);
+	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, param->doubts);
+	expect_paired(test, sub);
+}
+
+/*
+ * The reaper's range, the release and the exit's own range have one number. Without
+ * another driver's notifier the bridge goes, though the case holds the mm_struct.
+ */
+static void reaping_that_overlaps_exit_leaves_nothing(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct file *file = new_file(test, PAGES(1));
+	unsigned long at = map_file(test, mm, file, PAGES(1));
+	struct peer_interval *peer = peer_insert(test, mm, at, PAGES(1));
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct kt_actor *range, *task;
+	unsigned long number;
+
+	range = cut_off_to_gate(test, &peer->gate, file);
+	number = peer->seq;
+	reap(test, mm, number);
+	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 0U);
+	kt_mm_kill(test, mm);
+	task = kt_do(test, mm, KT_EXIT, NULL);
+	/* The second range that the peer gets is the exit's own. */
+	KT_ASSERT_UNTIL(test, atomic_read(&peer->calls) == 2);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(peer->seq), number);
+	KUNIT_EXPECT_TRUE(test, kt_state(sub).closed);
+	kt_gate_open(&peer->gate);
+	kt_join(test, range);
+	kt_join(test, task);
+	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+	expect_paired(test, sub);
+}
+
+/* The same of a process that has no memory any more: its exit raises no range. */
+static void reaping_without_memory_leaves_nothing(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+
+	unmap_all(test, mm);
+	reap(test, mm, next_number(test, mm));
+	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 0U);
+	kt_mm_kill(test, mm);
+	kt_mm_exit(test, mm);
+	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+	expect_paired(test, sub);
+}
+
+/* --- case 2: a later number --- */
+
+/* A start with another number ends the doubt, one with the same number does not. */
+static void later_number_ends_doubt(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+
+	peer_join(test, mm);
+	reap(test, mm, FAR_NUMBER);
+	kt_end(kt_begin(test, mm, FROM, TO));
+	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 1U);
+	mmun_kunit_seq = FAR_NUMBER + 2;
+	kt_end(kt_begin(test, mm, FROM, TO));
+	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 0U);
+	kt_mm_kill(test, mm);
+	kt_mm_exit(test, mm);
+	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+}
+
+/*
+ * A later range that is in doubt, too, ends the doubt about the older one; of the
+ * same number both are in doubt.
+ */
+static void doubts_are_of_one_number(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+
+	peer_join(test, mm);
+	reap(test, mm, FAR_NUMBER);
+	reap(test, mm, FAR_NUMBER);
+	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 2U);
+	reap(test, mm, FAR_NUMBER + 2);
+	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 1U);
+}
+
+/*
+ * A doubt of the release's own number stays until the exit's own range, which has
+ * another one: then the bridge goes, and nobody has to let go of the mm_struct.
+ */
+static void range_of_exit_ends_doubt(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct peer_list *peer = peer_join(test, mm);
+	struct kt_actor *task;
+
+	kt_mm_kill(test, mm);
+	reap(test, mm, next_number(test, mm));
+	task = kt_do_to_gate(test, &peer->release, mm, KT_EXIT, NULL);
+	KUNIT_EXPECT_TRUE(test, kt_state(sub).released);
+	expect_stays(test, sub->mn.subs);
+	kt_gate_open(&peer->release);
+	kt_join(test, task);
+	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 0U);
+	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+}
+
+/* --- case 3: the release waits --- */
+
+/* How many jiffies the release waits for a range in doubt: RELEASE_PATIENCE. */
+#define PATIENCE	12
+
+/*
+ * The release waits for a range in doubt that is in flight, but not for ever; the
+ * exit's own range then ends the doubt.
+ */
+static void release_waits_for_range_in_doubt_for_bounded_time(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	unsigned long begun;
+	struct kt_range *range;
+	struct kt_actor *task;
+
+	peer_join(test, mm);
+	kt_mm_kill(test, mm);
+	range = begin_reaping(test, mm, next_number(test, mm));
+	begun = jiffies;
+	task = kt_do(test, mm, KT_EXIT, NULL);
+	KT_ASSERT_UNTIL(test, kt_state(sub).closed);
+	KUNIT_EXPECT_GE(test, jiffies - begun, (unsigned long)PATIENCE);
+	/* The exit needs the mmap lock, which the range holds. */
+	kt_end(range);
+	kt_join(test, task);
+	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 0U);
+	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+	expect_paired(test, sub);
+}
+
+/* When that range ends, the release goes on: subscribers have its end before. */
+static void release_goes_on_when_range_in_doubt_ends(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register_logged(test, mm);
+	unsigned long begun, ended;
+	struct kt_range *range;
+	struct kt_actor *task;
+
+	peer_join(test, mm);
+	kt_mm_kill(test, mm);
+	range = begin_reaping(test, mm, next_number(test, mm));
+	begun = jiffies;
+	task = kt_do(test, mm, KT_EXIT, NULL);
+	kt_until(kt_settled(task));
+	kt_end(range);
+	ended = jiffies;
+	kt_join(test, task);
+	/* On a machine that is too slow for this the release was right not to wait. */
+	if (ended - begun < PATIENCE)
+		KUNIT_EXPECT_LT(test, kt_place(sub, CB_END, range),
+				kt_place(sub, CB_RELEASE, NULL));
+	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 0U);
+	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+	expect_paired(test, sub);
+}
+
+/* --- case 4: the doubt stays --- */
+
+/*
+ * No number comes after that of the range in doubt: the bridge waits until nobody but
+ * mmun holds the mm_struct, and then goes without anybody's help.
+ */
+static void doubt_after_exit_ends_with_last_holder(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct peer_list *peer = peer_join(test, mm);
+	struct mmun_subscriptions *subs = mmun_kunit_hold(mm);
+
+	unmap_all(test, mm);
+	kt_mm_kill(test, mm);
+	reap(test, mm, next_number(test, mm));
+	kt_mm_exit(test, mm);
+	kt_unregister(sub);
+	peer_unregister(peer);
+	expect_goes_with_last_holder(test, subs, mm);
+	expect_paired(test, sub);
+}
+
+/* --- case 6: cut off from a living mm --- */
+
+/* If no range is in flight, the bridge goes though a range is in doubt. */
+static void doubt_of_idle_mm_is_solved(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	unsigned long at = kt_mmap(test, mm, PAGES(1));
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+
+	peer_join(test, mm);
+	reap(test, mm, FAR_NUMBER);
+	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 1U);
+	kt_unregister(sub);
+	mmun_kunit_cut_off(mm);
+	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+	KUNIT_EXPECT_GT(test, atomic_read(&mm->mm_users), 0);
+
+	/* The next subscriber gets a new one. */
+	sub = kt_register(test, mm, &kt_range_ops);
+	KUNIT_ASSERT_EQ(test, kt_munmap(mm, at, PAGES(1)), 0);
+	KUNIT_EXPECT_EQ(test, kt_starts(sub), 1);
+	expect_paired(test, sub);
+}
+
+/*
+ * While a range is in flight the worker neither removes the interval nor waits; when
+ * the range has ended, the bridge goes. Meanwhile mmun refuses ranges that may not
+ * block.
+ */
+static void doubt_of_busy_mm_is_solved_later(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct file *file = new_file(test, PAGES(1));
+	unsigned long at = map_file(test, mm, file, PAGES(1));
+	struct peer_interval *peer = peer_insert(test, mm, at, PAGES(1));
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct mmun_subscriptions *subs = mmun_kunit_hold(mm);
+	struct kt_actor *range;
+
+	peer_join(test, mm);
+	range = cut_off_to_gate(test, &peer->gate, file);
+	reap(test, mm, FAR_NUMBER);
+	kt_unregister(sub);
+	mmun_kunit_cut_off(mm);
+	expect_refusal(test, subs, mm);
+	expect_stays(test, subs);
+	KUNIT_EXPECT_TRUE(test, kt_running(range));
+	kt_gate_open(&peer->gate);
+	kt_join(test, range);
+	KUNIT_EXPECT_TRUE(test, kt_until(!mmun_kunit_attached()));
+	mmun_kunit_let_go(subs);
+	expect_paired(test, sub);
+}
+
+/*
+ * A range that is in flight until the exit is over stands for a mm that is really
+ * marked: the bridge that was cut off stays, and goes with the last holder.
+ */
+static void doubt_of_marked_mm_lasts_until_exit(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct file *file = new_file(test, PAGES(1));
+	unsigned long at = map_file(test, mm, file, PAGES(1));
+	struct peer_interval *interval = peer_insert(test, mm, at, PAGES(1));
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct mmun_subscriptions *subs = mmun_kunit_hold(mm);
+	struct peer_list *peer = peer_join(test, mm);
+	struct kt_actor *range, *task;
+	unsigned long number;
+
+	kt_mm_kill(test, mm);
+	range = cut_off_to_gate(test, &interval->gate, file);
+	number = interval->seq;
+	reap(test, mm, number);
+	kt_unregister(sub);
+	mmun_kunit_cut_off(mm);
+	expect_stays(test, subs);
+	task = kt_do(test, mm, KT_EXIT, NULL);
+	/* The second range that the peer gets is the exit's own. */
+	KT_ASSERT_UNTIL(test, atomic_read(&interval->calls) == 2);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(interval->seq), number);
+	KUNIT_EXPECT_TRUE(test, kt_state(subs).released);
+	expect_stays(test, subs);
+	kt_gate_open(&interval->gate);
+	kt_join(test, range);
+	kt_join(test, task);
+	peer_unregister(peer);
+	peer_remove(interval);
+	expect_goes_with_last_holder(test, subs, mm);
+}
+
+/* --- refusals --- */
+
+/*
+ * From the beginning of the release on mmun refuses ranges that may not block, also
+ * while another driver's release sleeps: then none can leave a mark any more.
+ */
+static void nonblockable_ranges_are_refused_from_release_on(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct peer_list *peer = peer_join(test, mm);
+	struct kt_actor *task;
+
+	kt_mm_kill(test, mm);
+	kt_gate_close(&peer->release);
+	task = kt_do_to_gate(test, &sub->release, mm, KT_EXIT, NULL);
+	expect_refusal(test, sub->mn.subs, mm);
+	kt_gate_open(&sub->release);
+	kt_gate_wait(test, &peer->release);
+	expect_refusal(test, sub->mn.subs, mm);
+	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 0U);
+	KUNIT_EXPECT_EQ(test, kt_starts(sub), 0);
+	/* Not even the exit is needed: there is no doubt. */
+	KT_ASSERT_UNTIL(test, !mmun_kunit_found(mm));
+	kt_gate_open(&peer->release);
+	kt_join(test, task);
+	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+}
+
+/* A range that mmun refuses itself leaves no doubt, and takes no other one's. */
+static void own_refusal_leaves_no_doubt(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct kt_range *range = kt_nonblock(test, mm, FROM, TO);
+
+	peer_join(test, mm);
+	mmun_kunit_seq = FAR_NUMBER;
+	sub->refuse = -EAGAIN;
+	KUNIT_EXPECT_EQ(test, kt_start(range), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 0U);
+	sub->refuse = 0;
+	reap(test, mm, FAR_NUMBER);
+	sub->refuse = -EAGAIN;
+	KUNIT_EXPECT_EQ(test, kt_start(range), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 1U);
+	expect_paired(test, sub);
+}
+
+/*
+ * A mm that the OOM killer has marked as unstable may be marked already: no bridge is
+ * made for it. One that has a bridge takes subscribers as before.
+ */
+static void unstable_mm_gets_no_bridge(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test), *mm2 = kt_mm(test);
+	struct kt_interval *interval = kt_interval(test);
+	struct kt_sub *sub = kt_sub(test, &kt_range_ops);
+
+	kt_register(test, mm2, &kt_range_ops);
+	mm_flags_set(MMF_UNSTABLE, mm);
+	mm_flags_set(MMF_UNSTABLE, mm2);
+	KUNIT_EXPECT_EQ(test, kt_try_register(sub, mm), -ESRCH);
+	KUNIT_EXPECT_EQ(test, kt_try_insert(interval, mm, 0, PAGES(1)), -ESRCH);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mmun_notifier_get(&kt_get_ops, mm)), -ESRCH);
+	KUNIT_EXPECT_EQ(test, mmun_notifier_register(NULL, mm), -ESRCH);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_attached(), 2U);
+	KUNIT_EXPECT_EQ(test, kt_try_register(sub, mm2), 0);
+	KUNIT_EXPECT_EQ(test, kt_try_insert(interval, mm2, 0, PAGES(1)), 0);
+}
+
+static struct kunit_case cases[] = {
+	KT_CASE_PARAM(22, doubt_needs_foreign_notifier, alone_gen_params),
+	KT_CASE(22, reaping_that_overlaps_exit_leaves_nothing),
+	KT_CASE(22, reaping_without_memory_leaves_nothing),
+	KT_CASE(07, later_number_ends_doubt),
+	KT_CASE(07, doubts_are_of_one_number),
+	KT_CASE(07, range_of_exit_ends_doubt),
+	KT_CASE(07, release_waits_for_range_in_doubt_for_bounded_time),
+	KT_CASE(07, release_goes_on_when_range_in_doubt_ends),
+	KT_CASE(22, doubt_after_exit_ends_with_last_holder),
+	KT_CASE(07, doubt_of_idle_mm_is_solved),
+	KT_CASE(07, doubt_of_busy_mm_is_solved_later),
+	KT_CASE(07, doubt_of_marked_mm_lasts_until_exit),
+	KT_CASE(22, nonblockable_ranges_are_refused_from_release_on),
+	KT_CASE(07, own_refusal_leaves_no_doubt),
+	KT_CASE(07, unstable_mm_gets_no_bridge),
+	{}
+};
+
+struct kunit_suite mmun_removal_suite = {
+	.name = "mmun_removal",
+	.init = real_init,
+	.exit = real_exit,
+	.test_cases = cases,
+};
