@@ -19,6 +19,7 @@
 #define INVALIDATORS	48
 #define SLOW_MS		100
 #define ELSEWHERE_MS	50
+#define ROUNDS		5
 #define TRIES		15
 
 #define STARVERS	60
@@ -333,6 +334,18 @@ TEST_F_TIMEOUT(latency, fault_elsewhere_and_subscription_do_not_wait_for_48, 200
 	ASSERT_EQ(0, target_run(&self->control, invalidate));
 	ASSERT_TRUE(WAIT_FOR(has_started(self->fd, slow, INVALIDATORS),
 			     20000));
+	for (i = 0; i < ROUNDS; i++) {
+		ASSERT_TRUE(let_all_end(records->slow, INVALIDATORS));
+		ASSERT_TRUE(let_all_end(records->control, INVALIDATORS));
+	}
+	/* before anything takes the mmap lock for writing, and makes them wait */
+	mean = mean_ms(records->slow, INVALIDATORS);
+	sleep = mean_ms(records->control, INVALIDATORS);
+	TH_LOG("an invalidation takes %d ms in the mean; %d ms asleep in the control",
+	       mean, sleep);
+	/* nobody waits for another's, which would be a SLOW_MS more */
+	EXPECT_LT(mean, 2 * sleep);
+
 	for (i = 0; i < TRIES; i++) {
 		ASSERT_TRUE(measure_once(self->fd, self->t.pid, elsewhere,
 					 &busy, i));
@@ -341,19 +354,12 @@ TEST_F_TIMEOUT(latency, fault_elsewhere_and_subscription_do_not_wait_for_48, 200
 	}
 	ASSERT_TRUE(let_all_end(records->slow, INVALIDATORS));
 
-	mean = mean_ms(records->slow, INVALIDATORS);
-	sleep = mean_ms(records->control, INVALIDATORS);
 	longest = longest_ms(records->slow, INVALIDATORS);
-	TH_LOG("an invalidation takes %d ms in the mean, %d ms at the longest; %d ms asleep in the control",
-	       mean, longest, sleep);
-	/* nobody waits for another's, which would be a SLOW_MS more */
-	EXPECT_LT(mean, 2 * sleep);
-
 	section = longest_but(control.section, 0);
 	subscription = longest_but(control.subscription, 0);
-	TH_LOG("at the longest but one: read section %d ms, subscription %d ms; in the control at the longest %d ms and %d ms",
+	TH_LOG("at the longest but one: read section %d ms, subscription %d ms; in the control at the longest %d ms and %d ms; an invalidation %d ms",
 	       longest_but(busy.section, 1), longest_but(busy.subscription, 1),
-	       section, subscription);
+	       section, subscription, longest);
 	EXPECT_LT(longest_but(busy.section, 1), ELSEWHERE_MS + 2 * section);
 	/* no range that is older than it lasts longer than this */
 	EXPECT_LT(longest_but(busy.subscription, 1),
