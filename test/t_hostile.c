@@ -130,6 +130,45 @@ TEST_F_TIMEOUT(hostile, first_thread_gone_attach_by_pid_works, 120)
 	EXPECT_SILENCE();
 }
 
+/* What its callback prints, in the log from there on. */
+static bool readme_driver_hears(int log)
+{
+	char rec[2048];
+	ssize_t got;
+
+	for (;;) {
+		got = read(log, rec, sizeof(rec) - 1);
+		if (got < 0 && errno == EPIPE)
+			continue;
+		if (got <= 0)
+			return false;
+		rec[got] = 0;
+		if (strstr(rec, "stale until the end"))
+			return true;
+	}
+}
+
+TEST_F_TIMEOUT(hostile, first_thread_gone_readme_driver_hears, 120)
+{
+	pid_t pid = first_thread_gone(_metadata, self);
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char parameters[32];
+	int ret;
+
+	ASSERT_LE(0, log);
+	ASSERT_LE(0, lseek(log, 0, SEEK_END));
+	snprintf(parameters, sizeof(parameters), "pid=%d", pid);
+	ret = module_load_with("first_driver", parameters);
+	if (ret == -ENOENT)
+		SKIP(return, "the README's driver was not built");
+	ASSERT_EQ(0, ret);
+	EXPECT_EQ(0, LEAD(bury));
+	EXPECT_TRUE(WAIT_FOR(readme_driver_hears(log), IN_TIME_MS));
+	EXPECT_EQ(0, module_unload("first_driver"));
+	close(log);
+	EXPECT_SILENCE();
+}
+
 TEST_F_TIMEOUT(hostile, lives_in_48_ranges_and_rmmod_finishes, 120)
 {
 	struct watch w;

@@ -33,7 +33,7 @@ static inline const char *modules_dir(void)
 	return getenv("MMUN_MODULES") ?: "/modules";
 }
 
-static inline int module_load(const char *name)
+static inline int module_load_with(const char *name, const char *parameters)
 {
 	char path[PATH_MAX];
 	int fd, ret;
@@ -45,9 +45,14 @@ static inline int module_load(const char *name)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	ret = syscall(SYS_finit_module, fd, parameters, 0) ? -errno : 0;
 	close(fd);
 	return ret;
+}
+
+static inline int module_load(const char *name)
+{
+	return module_load_with(name, "");
 }
 
 static inline int module_unload(const char *name)

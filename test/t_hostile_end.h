@@ -3,8 +3,9 @@
  * One hostile end: a leader, the books, and what is common to the ends. After each
  * of them the books of the kernel are as before, and no work of mmun's runs.
  *
- * A loop ends after ROUNDS rounds or LOOP_MS (MMUN_STORM_MS=N chooses it), and
- * prints how many there were.
+ * A loop ends after ROUNDS rounds or loop_ms(), and prints how many there were. So
+ * a slower kernel has fewer rounds, and the program takes as long. t_hostile_loop
+ * lasts for sixteen of them.
  */
 #ifndef MMUN_T_HOSTILE_END_H
 #define MMUN_T_HOSTILE_END_H
@@ -13,7 +14,9 @@
 #include "kselftest_harness.h"
 
 #define ROUNDS		1000
-#define LOOP_MS		7000
+/* A storm of the other programs' lasts as long as three loops. */
+#define STORM_MS	9000
+#define LOOPS_IN_STORM	3
 #define UNLOAD_MS	1000
 /* for a worker that has something to do to do it, and to see that none has */
 #define WORKS_SETTLE_MS	400
@@ -39,6 +42,12 @@ FIXTURE(hostile)
 
 #define LEAD(fn, ...) target_run(&self->leader, lead_##fn, __VA_ARGS__)
 
+/* MMUN_STORM_MS=N chooses it: a third of N. */
+static inline int loop_ms(void)
+{
+	return storm_ms(STORM_MS) / LOOPS_IN_STORM;
+}
+
 FIXTURE_SETUP(hostile)
 {
 	self->fd = -1;
@@ -50,7 +59,7 @@ FIXTURE_SETUP(hostile)
 	ASSERT_EQ(0, LEAD(drop));
 	self->fd = dev_open();
 	ASSERT_GE(self->fd, 0);
-	self->until = now_ms() + storm_ms(LOOP_MS);
+	self->until = now_ms() + loop_ms();
 }
 
 /* Nobody lives any more: whatever mmun waits for must be over. */

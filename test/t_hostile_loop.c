@@ -90,7 +90,7 @@ static void reaped_in_a_loop(struct __test_metadata *_metadata,
 	pid_t pid;
 
 	/* it takes luck: the more of them the better */
-	self->until += storm_ms(LOOP_MS);
+	self->until += loop_ms();
 	for (; goes_on(self); self->rounds++) {
 		pid = LEAD(spawn, V_LARGE);
 		ASSERT_LT(0, pid);

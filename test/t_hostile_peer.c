@@ -74,6 +74,7 @@ TEST_F_TIMEOUT(hostile, foreign_refusals_in_a_loop_do_not_flood_the_log, 200)
 	pid_t pid;
 
 	NEED_MRELEASE();
+	self->until += 2 * loop_ms();
 	self->peer = peer_open();
 	ASSERT_GE(self->peer, 0);
 	for (; self->rounds < 30 && goes_on(self); self->rounds++) {
@@ -129,13 +130,14 @@ static __u64 refused_once(struct __test_metadata *_metadata,
  * reaper, which began before, goes on meanwhile: between the release and the range
  * of the exit itself.
  */
-TEST_F_TIMEOUT(hostile, foreign_refusal_between_release_and_exit_ends, 200)
+TEST_F_TIMEOUT(hostile, foreign_refusal_between_release_and_exit_ends, 400)
 {
 	unsigned int lost = 0;
 	int ms;
 
 	NEED_MRELEASE();
-	self->until += 2 * storm_ms(LOOP_MS);
+	/* it takes luck: the longer the better */
+	self->until += 6 * loop_ms();
 	self->peer = peer_open();
 	ASSERT_GE(self->peer, 0);
 	for (; lost < REFUSED_ROUNDS && goes_on(self); self->rounds++)
