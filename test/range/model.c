@@ -21,7 +21,7 @@
 #define LEAVERS		8
 #define EPOCH		20000	/* steps with a table of one size */
 
-/* What the checks are about: a line of the output each. */
+/* The subjects of the checks; each has a line of the output. */
 enum { TAKE, FIND, MASKS, BEFORE, OVERLAP, PINS, RECORD, OWED, DRAINED, PROMISES };
 
 static const char *const promises[PROMISES] = {
