@@ -165,6 +165,9 @@ lint:
 selftest:
 	@scripts/selftest.sh
 
+test-range:
+	@scripts/range
+
 version:
 	@scripts/version
 
@@ -204,6 +207,7 @@ help:
 	@echo '  make check-package  build and install the Debian packages in a chroot'
 	@echo '  make check-machine  test udev, lockdown, signatures, and kernels that cannot have mmun'
 	@echo '  make selftest    test the test runner'
+	@echo '  make test-range  test the table of the ranges in flight in user space (SEED=N STEPS=N)'
 	@echo
 	@echo 'For the maintainer:'
 	@echo '  make version     check that every file states the version in VERSION'
@@ -224,4 +228,4 @@ help:
 	@echo '  V=1                show the console of the guest'
 
 .PHONY: all need-kdir modules probes tools install install-files uninstall clean need-symvers
-.PHONY: demo check check-hmm guest kunit coverage mutants check-all events matrix bench profile lint selftest version release help docs check-package check-machine
+.PHONY: demo check check-hmm guest kunit coverage mutants check-all events matrix bench profile lint selftest test-range version release help docs check-package check-machine

@@ -10,8 +10,8 @@
 #   kernels/V/   release, image, modules, build (headers), unpacked
 #   kernels/V-F/ a test kernel, built: see kernels.sh
 #   kernels/V-rt-amd64/, kernels/V-cloud-amd64/  Debian's images of these names, as V/
-#   kselftest/   the harness, kunit.py, checkpatch and the coccinelle scripts of
-#                the kernel source package
+#   kselftest/   the harness, kunit.py, checkpatch, the coccinelle scripts and the
+#                headers for user space of the kernel source package
 #   busybox      a static one
 #   accel        what the KVM probe found
 #   build/V/     a copy of the tree, built for one kernel
@@ -297,11 +297,11 @@ test_kernels() {
 	case " $list " in *" 6.12 "*) echo 6.12-kcsan 6.12-rt ;; esac
 }
 
-# The harness and checkpatch belong to the kernel: taken from it, not copied.
+# The harness, checkpatch and headers belong to the kernel: taken from it, not copied.
 fetch_kselftest() {
 	local dir=$CACHE/kselftest src=linux-source-6.12 tmp tarball
 
-	[ -e "$dir/scripts/coccicheck" ] && return
+	[ -e "$dir/tools/include/linux/list.h" ] && return
 	tmp=$CACHE/kselftest.new
 	rm -rf "$tmp"
 	mkdir -p "$tmp"
@@ -312,7 +312,7 @@ fetch_kselftest() {
 		"$src/scripts/checkpatch.pl" "$src/scripts/spelling.txt" \
 		"$src/scripts/const_structs.checkpatch" \
 		"$src/scripts/coccicheck" "$src/scripts/coccinelle" \
-		"$src/tools/testing/kunit" ||
+		"$src/tools/testing/kunit" "$src/tools/include" "$src/tools/arch/x86/include" ||
 		die "cannot unpack $tarball."
 	rm -rf "$dir"
 	mv "$tmp" "$dir"

@@ -450,15 +450,40 @@ static bool last_line_is_a_verdict(const char *path)
 	       targets && met <= targets;
 }
 
+static bool has_row(const char *path, const char *id)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "grep -qF '\"id\":\"%s\"' %s", id, path);
+	return !system(command);
+}
+
+static const char *const idle_rows[] = {
+	"idle.mmap.nothing", "idle.mmap.idle", "idle.mmap.list", "idle.mmap.over",
+	"idle.range.nothing", "idle.range.idle", "idle.range.list", "idle.range.over",
+};
+
 #define QUICK	"mmunctl bench --quick"
 
 TEST(mmunctl_bench)
 {
+	unsigned int i;
+
 	EXPECT_EQ(0, system(QUICK " --only get,read,fork --json /tmp/b.json >/tmp/b.out 2>&1"));
 	EXPECT_TRUE(last_line_is_a_verdict("/tmp/b.out"));
 	/* The same from what it wrote, in the same order. */
 	EXPECT_EQ(0, system(QUICK " --from /tmp/b.json >/tmp/b.again"));
 	EXPECT_EQ(0, system("grep -v ' \\.\\.\\.$' /tmp/b.out | cmp - /tmp/b.again"));
+	/* Of a bridge without a subscriber every row is there, also those made of others. */
+	EXPECT_EQ(0, system(QUICK " --only idle --json /tmp/i.json >/tmp/i.out 2>&1"));
+	EXPECT_TRUE(last_line_is_a_verdict("/tmp/i.out"));
+	for (i = 0; i < sizeof(idle_rows) / sizeof(*idle_rows); i++)
+		EXPECT_TRUE(has_row("/tmp/i.json", idle_rows[i]))
+			TH_LOG("row %u", i);
+	EXPECT_EQ(0, system("test $(grep -c '\"id\"' /tmp/i.json) = 8"));
+	EXPECT_EQ(0, system("test $(grep -c '^  idle over 1 list ' /tmp/i.out) = 2"));
+	EXPECT_EQ(0, system("test $(grep -c '^  idle over 1 list .*<= 1 ' /tmp/i.out) = 1"));
+	EXPECT_EQ(1 << 8, system(QUICK " --line idle.range.over >/dev/null 2>&1"));
 	EXPECT_EQ(2 << 8, system("mmunctl bench --only nobody 2>/dev/null"));
 	/* One line, and no other of its group. */
 	EXPECT_EQ(0, system(QUICK " --line get.locked --json /tmp/b.json >/tmp/b.out 2>&1"));

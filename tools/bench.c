@@ -79,6 +79,7 @@ struct job {
 	enum victim victim;
 	bool plain_slow, plain_victim;
 	bool keep_file;
+	bool leave;			/* the lists unsubscribe before the measurement */
 };
 
 static void __noreturn __printf(1, 2) die(const char *fmt, ...)
@@ -684,20 +685,58 @@ static void cycles(uint64_t at, unsigned int n)
 		cycle(at);
 }
 
+/* Subscribe; with leave unsubscribe again, so that the core serves nobody in this mm. */
+static void attach_or_leave(const struct job *job, int core)
+{
+	int fd;
+
+	if (!job->lists && !job->intervals)
+		return;
+	fd = device();
+	if (job->leave)
+		detach(fd, attach_lists(fd, core, job->lists));
+	else
+		attach_job(fd, job, core);
+}
+
 static void job_mmap(const struct job *job, int core)
 {
 	unsigned int r;
 	uint64_t begin;
-	int fd = -1;
 
-	if (job->lists || job->intervals) {
-		fd = device();
-		attach_job(fd, job, core);
-	}
+	attach_or_leave(job, core);
 	cycles(CYCLE, job->count);
 	for (r = 0; r < job->rounds; r++) {
 		begin = begin_time(core);
 		cycles(CYCLE, job->count);
+		sample((double)(end_time() - begin) / job->count);
+		keep_profile(job->count);
+	}
+}
+
+static void zap_untouched(void *page, unsigned int n)
+{
+	while (n--)
+		if (madvise(page, PAGE, MADV_DONTNEED))
+			die("madvise");
+}
+
+/* A range in which nothing is mapped: little else but the notifier. */
+static void job_range(const struct job *job, int core)
+{
+	unsigned int r;
+	uint64_t begin;
+	void *page;
+
+	page = mmap((void *)CYCLE, PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	if (page == MAP_FAILED)
+		die("mmap");
+	attach_or_leave(job, core);
+	zap_untouched(page, job->count);
+	for (r = 0; r < job->rounds; r++) {
+		begin = begin_time(core);
+		zap_untouched(page, job->count);
 		sample((double)(end_time() - begin) / job->count);
 		keep_profile(job->count);
 	}
@@ -804,6 +843,54 @@ static void bench_mmap2(void)
 
 	if (two_cpus("mmap2"))
 		measure_line("mmap2.elsewhere.1000", &job);
+}
+
+/* Of the lines called @what: the figures without a subscriber over those with one. */
+static void set_idle_over_list(const char *what)
+{
+	double idle[COLUMNS], list[COLUMNS];
+	char id[64];
+
+	snprintf(id, sizeof(id), "idle.%s.idle", what);
+	if (!table_get(id, idle))
+		return;
+	snprintf(id, sizeof(id), "idle.%s.list", what);
+	if (!table_get(id, list))
+		return;
+	snprintf(id, sizeof(id), "idle.%s.over", what);
+	table_set(id, idle[IN_KERNEL] / list[IN_KERNEL], idle[ON_MMUN] / list[ON_MMUN]);
+}
+
+/* The kernel, too, keeps something in a mm after its last subscriber has left. */
+static void bench_idle(void)
+{
+	static const struct {
+		const char *what;
+		job_fn fn;
+		unsigned int count, quick;
+	} cases[] = {
+		{ "mmap", job_mmap, 200, 10 },
+		{ "range", job_range, 1000, 100 },
+	};
+	struct job job;
+	char id[64];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		job = (struct job){
+			.fn = cases[i].fn, .rounds = 5, .lists = 1,
+			.count = options->quick ? cases[i].quick : cases[i].count,
+		};
+		snprintf(id, sizeof(id), "idle.%s.list", cases[i].what);
+		measure_line(id, &job);
+		job.leave = true;
+		snprintf(id, sizeof(id), "idle.%s.idle", cases[i].what);
+		measure_line(id, &job);
+		job.lists = 0;
+		snprintf(id, sizeof(id), "idle.%s.nothing", cases[i].what);
+		measure_line(id, &job);
+		set_idle_over_list(cases[i].what);
+	}
 }
 
 /*
@@ -1358,6 +1445,7 @@ static const struct {
 	{ "interval", bench_interval },
 	{ "read", bench_read },
 	{ "mmap", bench_mmap },
+	{ "idle", bench_idle },
 	{ "exit", bench_exit },
 	{ "fork", bench_fork },
 	{ "scale", bench_scale },
