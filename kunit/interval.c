@@ -749,7 +749,7 @@ static struct kunit_case cases[] = {
 
 struct kunit_suite mmun_interval_suite = {
 	.name = "mmun_interval",
-	.init = kt_init,
-	.exit = kt_exit,
+	.init = life_init,
+	.exit = life_exit,
 	.test_cases = cases,
 };
