@@ -40,10 +40,10 @@ static int do_whole_life(void *arg)
 {
 	struct life *life = arg;
 	struct kt_sub *sub = life->sub, *got;
-	struct mmun_notifier *mn;
-	unsigned long seq;
 	struct kt_interval *interval = life->interval;
 	struct kunit *test = life->test;
+	struct mmun_notifier *mn;
+	unsigned long seq;
 	int ret;
 
 	ret = subscribe(life);

@@ -358,7 +358,7 @@ static int do_storm_of_cuts(void *arg)
 
 	while (!READ_ONCE(stop)) {
 		cut_off(storm->file);
-		storm->rounds++;
+		WRITE_ONCE(storm->rounds, storm->rounds + 1);
 		cond_resched();
 	}
 	return 0;
@@ -380,7 +380,7 @@ static int do_storm_of_munmaps(void *arg)
 		if (IS_ERR_VALUE(at) || put_user(1, (int __user *)at) ||
 		    vm_munmap(at, PAGES(1)))
 			return -ENOMEM;
-		storm->rounds++;
+		WRITE_ONCE(storm->rounds, storm->rounds + 1);
 		cond_resched();
 	}
 	return 0;

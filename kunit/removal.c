@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Suite mmun_removal: the interval of the bridge is removed only on proof that the mm is
- * not marked. The cases are those of the table at the head of mmun_shim.c; case 7 is in
- * mmun_attach (kill_ends_attach).
+ * not marked. The cases are those of the table at the head of mmun_shim.c, but
+ * case 5, which needs an rmmod (test/t_hostile_peer.c), and case 7, an attach that gives
+ * up (kill_ends_attach and attach_fails_busy_after_ten_seconds of mmun_attach).
  *
  * A module cannot raise a real range that may not block. The hook raises it, with the
  * number that the kernel would give it; the kernel does not know of it. Where the
@@ -50,13 +51,19 @@ static void unmap_all(struct kunit *test, struct mm_struct *mm)
 	KUNIT_ASSERT_EQ(test, kt_munmap(mm, 0, TASK_SIZE), 0);
 }
 
-/* The worker looks again and again, and the bridge stays. */
+static int do_flush_worker(void *arg)
+{
+	mmun_kunit_flush_worker(arg);
+	return 0;
+}
+
+/* The worker looks again and again without waiting, and the bridge stays. */
 static void expect_stays(struct kunit *test, struct mmun_subscriptions *subs)
 {
 	int i;
 
 	for (i = 0; i < 3; i++) {
-		mmun_kunit_flush_worker(subs);
+		kt_join(test, kt_run(test, do_flush_worker, subs));
 		KUNIT_EXPECT_GT(test, mmun_kunit_attached(), 0U);
 		KUNIT_EXPECT_EQ(test, kt_state(subs).doubts, 1U);
 	}
@@ -391,6 +398,35 @@ static void doubt_of_busy_mm_is_solved_later(struct kunit *test)
 	expect_paired(test, sub);
 }
 
+/* In a storm of real ranges of several tasks the bridge goes, too. */
+static void doubt_in_storm_of_ranges_is_solved(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct file *file = new_file(test, PAGES(1));
+	struct peer_interval *peer = peer_insert(test, mm, 0, ULONG_MAX);
+	struct kt_actor *storm[3];
+	struct kt_sub *sub;
+	int i;
+
+	peer_join(test, mm);
+	map_file(test, mm, file, PAGES(1));
+	storm[0] = storm_of_cuts(test, file);
+	storm[1] = storm_of_munmaps(test, mm);
+	storm[2] = storm_of_munmaps(test, mm);
+	for (i = 0; i < 6; i++) {
+		sub = kt_register(test, mm, &kt_range_ops);
+		/* If that number has gone by, the next start ends the doubt. */
+		reap(test, mm, READ_ONCE(peer->seq));
+		kt_unregister(sub);
+		mmun_kunit_cut_off(mm);
+		KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+		expect_paired(test, sub);
+	}
+	real_stop();
+	for (i = 0; i < ARRAY_SIZE(storm); i++)
+		KUNIT_EXPECT_EQ(test, kt_join(test, storm[i]), 0);
+}
+
 /*
  * A range that is in flight until the exit is over stands for a mm that is really
  * marked: the bridge that was cut off stays, and goes with the last holder.
@@ -511,6 +547,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(22, doubt_after_exit_ends_with_last_holder),
 	KT_CASE(07, doubt_of_idle_mm_is_solved),
 	KT_CASE(07, doubt_of_busy_mm_is_solved_later),
+	KT_CASE(07, doubt_in_storm_of_ranges_is_solved),
 	KT_CASE(07, doubt_of_marked_mm_lasts_until_exit),
 	KT_CASE(22, nonblockable_ranges_are_refused_from_release_on),
 	KT_CASE(07, own_refusal_leaves_no_doubt),
