@@ -82,9 +82,20 @@ static unsigned long random_mask(void)
 	return (unsigned long)jrand48(rnd) << 32 | (uint32_t)jrand48(rnd);
 }
 
+/* A record stays while a subscriber that may leave is still owed the end. */
+static bool is_owing(const struct model *m)
+{
+	unsigned int i;
+
+	for (i = 0; m->record && i < SUBSCRIBERS; i++)
+		if (m->owed[i])
+			return true;
+	return false;
+}
+
 static bool is_taken(const struct model *m)
 {
-	return m->active || m->ending || m->pins;
+	return m->active || m->ending || m->pins || is_owing(m);
 }
 
 /* The bytes of [start, end); an end of ULONG_MAX says that the last byte is in, too. */
@@ -346,7 +357,13 @@ static void ask_before(void)
 {
 	unsigned long mask = mask_of(is_active) & random_mask();
 	unsigned long seq = last_seq - pick(pick(2) ? 100 : 10000);
+	struct model *m = &in_record[pick(RECORDS)];
 
+	/* The number of a record itself is the border. */
+	if (m->record && pick(2)) {
+		mask = 0;
+		seq = m->seq;
+	}
 	CHECK(BEFORE, agrees(mmun_ranges_before(&table, mask, seq), mask, is_not_younger, seq));
 }
 
@@ -386,16 +403,16 @@ static void take_owed(void)
 	struct model *m = &in_record[pick(RECORDS)];
 	unsigned int who = pick(SUBSCRIBERS);
 
-	if (!m->record)
+	if (!m->record || !(m->active || m->ending))
 		return;
 	CHECK(OWED, mmun_record_take(m->record, &subscribers[who]) == m->owed[who]);
 	m->owed[who] = false;
 }
 
 /* A subscriber leaves: of one record at a time it takes what it is owed, and pins it. */
-static void leave(void)
+static void leave_one(unsigned int who)
 {
-	unsigned int who = pick(SUBSCRIBERS), owing = 0, i;
+	unsigned int owing = 0, i;
 	struct mmun_record *record = mmun_record_owing(&table, &subscribers[who]);
 
 	for (i = 0; i < RECORDS; i++) {
@@ -411,6 +428,11 @@ static void leave(void)
 		owing += in_record[i].owed[who];
 	}
 	CHECK(OWED, !record && !owing);
+}
+
+static void leave(void)
+{
+	leave_one(pick(SUBSCRIBERS));
 }
 
 static void forget_record(struct model *m, bool unlinked)
@@ -481,6 +503,11 @@ static void drain(void)
 			in_record[i].ending = true;
 		}
 		record_delivered(&in_record[i]);
+	}
+	/* Every subscriber leaves, and takes the ends that it is still owed. */
+	for (i = 0; i < SUBSCRIBERS * RECORDS && !broken; i++)
+		leave_one(i % SUBSCRIBERS);
+	for (i = 0; i < RECORDS && !broken; i++) {
 		while (in_record[i].record && in_record[i].pins && !broken)
 			record_unpin(&in_record[i]);
 		CHECK(RECORD, !in_record[i].record);
