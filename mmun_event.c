@@ -26,8 +26,6 @@
 /* No memory for records: mmun_range.c. */
 bool mmun_kunit_no_records;
 EXPORT_SYMBOL_GPL(mmun_kunit_no_records);
-#else
-#define mmun_kunit_no_records	false
 #endif
 
 /* --- start --- */

@@ -108,9 +108,11 @@ extern unsigned long mmun_said;
 #ifdef MMUN_KUNIT
 extern atomic_t mmun_kunit_said;
 extern bool mmun_kunit_no_counts;
+extern bool mmun_kunit_no_records;
 #define mmun_count_warning()	atomic_inc(&mmun_kunit_said)
 #else
 #define mmun_kunit_no_counts	false
+#define mmun_kunit_no_records	false
 #define mmun_count_warning()	do { } while (0)
 #endif
 

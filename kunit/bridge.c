@@ -75,7 +75,8 @@ static void last_subscriber_leaves_in_real_range(struct kunit *test)
 
 /*
  * Removing the bridge of a living mm waits for a real range that is held open, and
- * then comes to its end. Until then a new subscriber waits, too.
+ * then comes to its end. Until then no second bridge is made: a new subscriber waits a
+ * second, and fails.
  */
 static void removal_waits_for_real_range(struct kunit *test)
 {
@@ -85,7 +86,7 @@ static void removal_waits_for_real_range(struct kunit *test)
 	struct peer_interval *peer = peer_insert(test, mm, at, PAGES(1));
 	struct kt_sub *old = kt_register(test, mm, &kt_range_ops);
 	struct kt_sub *new = kt_sub(test, &kt_range_ops);
-	struct kt_actor *range, *task;
+	struct kt_actor *range;
 
 	range = cut_off_to_gate(test, &peer->gate, file);
 	kt_do_now(test, NULL, KT_UNREGISTER, old);
@@ -93,13 +94,14 @@ static void removal_waits_for_real_range(struct kunit *test)
 	/* Both notifiers and the worker, which is in the removal of the interval. */
 	KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 3);
 	KT_ASSERT_UNTIL(test, !mmun_kunit_found(mm));
-	task = kt_do(test, mm, KT_REGISTER, new);
-	KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 4);
-	KUNIT_EXPECT_TRUE(test, kt_running(task));
+	KUNIT_EXPECT_EQ(test, kt_join(test, kt_do(test, mm, KT_REGISTER, new)), -EBUSY);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_attached(), 3);
+	KUNIT_EXPECT_TRUE(test, kt_running(range));
 
 	kt_gate_open(&peer->gate);
 	kt_join(test, range);
-	KUNIT_ASSERT_EQ(test, kt_join(test, task), 0);
+	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+	KUNIT_ASSERT_EQ(test, kt_join(test, kt_do(test, mm, KT_REGISTER, new)), 0);
 	KUNIT_EXPECT_EQ(test, kt_starts(new), 0);
 	KUNIT_EXPECT_EQ(test, kt_ends(new), 0);
 	KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 2);
