@@ -74,7 +74,7 @@ TEST_F_TIMEOUT(hostile, foreign_refusals_in_a_loop_do_not_flood_the_log, 200)
 	pid_t pid;
 
 	NEED_MRELEASE();
-	self->until += 2 * loop_ms();
+	self->until += 3 * loop_ms();
 	self->peer = peer_open();
 	ASSERT_GE(self->peer, 0);
 	for (; self->rounds < 30 && goes_on(self); self->rounds++) {
@@ -137,7 +137,7 @@ TEST_F_TIMEOUT(hostile, foreign_refusal_between_release_and_exit_ends, 400)
 
 	NEED_MRELEASE();
 	/* it takes luck: the longer the better */
-	self->until += 6 * loop_ms();
+	self->until += 9 * loop_ms();
 	self->peer = peer_open();
 	ASSERT_GE(self->peer, 0);
 	for (; lost < REFUSED_ROUNDS && goes_on(self); self->rounds++)
