@@ -135,7 +135,7 @@ struct mmun_shim {
 
 	bool removed;			/* the worker's own: it is out */
 	bool had_exe_file;		/* see exit_is_through() */
-	bool throttled;			/* tasks pause after each range */
+	unsigned long throttled;	/* since then tasks pause after each range, or 0 */
 	unsigned long settle_delay;
 	unsigned long retry_delay;
 	unsigned long through;		/* when rmmod first saw the exit through, or 0 */
@@ -157,6 +157,8 @@ struct mmun_shim {
 #define RELEASE_PATIENCE	12
 /* How often rmmod says what it waits for. */
 #define REPORT_INTERVAL	(10 * HZ)
+/* How long a task pauses after a range, at most. */
+#define LONGEST_PAUSE	(HZ / 4UL)
 /* How long rmmod waits for case 4 when the exit is through. */
 #define LOSE_PATIENCE	(2 * HZ)
 
@@ -480,6 +482,15 @@ static noinline void end_unslotted(struct mmun_subscriptions *subs,
 		mmun_event_end_unslotted(subs, kernel_range, &range);
 }
 
+/* The longer the removal has waited, the longer is the pause. */
+static noinline void pause_after_range(struct mmun_shim *shim)
+{
+	unsigned long since = READ_ONCE(shim->throttled);
+
+	if (since)
+		schedule_timeout_uninterruptible(clamp((jiffies - since) / 4, 1UL, LONGEST_PAUSE));
+}
+
 static void bridge_end(struct mmu_notifier *mn,
 		       const struct mmu_notifier_range *kernel_range)
 {
@@ -494,7 +505,7 @@ static void bridge_end(struct mmu_notifier *mn,
 	 */
 	if (unlikely(READ_ONCE(shim->throttled)) &&
 	    mmu_notifier_range_blockable(kernel_range))
-		schedule_timeout_uninterruptible(1);
+		pause_after_range(shim);
 }
 
 static mmu_notifier_young_t
@@ -660,9 +671,9 @@ static const struct mmu_interval_notifier_ops probe_ops = {
 static void remove_interval(struct mmun_shim *shim,
 			    struct mmu_interval_notifier *interval_sub)
 {
-	WRITE_ONCE(shim->throttled, true);
+	WRITE_ONCE(shim->throttled, jiffies ?: 1);
 	mmu_interval_notifier_remove(interval_sub);
-	WRITE_ONCE(shim->throttled, false);
+	WRITE_ONCE(shim->throttled, 0);
 }
 
 /* Case 6. True if no range was in flight, and so the mm is not marked. */

@@ -302,6 +302,7 @@ static void orphan_blocks_no_interval_operation(struct kunit *test)
 
 	kt_refuse_behind(range);
 	KT_ASSERT_UNTIL(test, !kt_state(interval).busy);
+	state = kt_state(interval);
 	KUNIT_EXPECT_EQ(test, state.active + state.provisional, 0U);
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->ends), 1);
 	seq = kt_read_now(test, interval);
