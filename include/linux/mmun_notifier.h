@@ -107,9 +107,9 @@ mmun_notifier_range_blockable(const struct mmun_notifier_range *range)
  *	entry of the range may exist or come. May sleep if the range is
  *	blockable. Return: 0, or -EAGAIN in a range that is not blockable and
  *	would need it; a start that returns an error, or in which the last user
- *	puts the subscription, gets no end (an error does in an overflow range: more than 8 for each CPU at
- *	once, and no memory for one more). An error in a blockable range is
- *	reported once and otherwise ignored.
+ *	puts the subscription, gets no end (an error does in an overflow range: more
+ *	than 8 for each CPU at once, and no memory for one more). An error in a
+ *	blockable range is reported once and otherwise ignored.
  * @invalidate_range_end: the range has been changed. Should be short: a
  *	subscriber that sleeps here delays users of the kernel's own notifier.
  * @arch_invalidate_secondary_tlbs: flush the TLB of a device that walks the
