@@ -130,7 +130,7 @@ TEST_F_TIMEOUT(hostile, first_thread_gone_attach_by_pid_works, 120)
 	EXPECT_SILENCE();
 }
 
-/* What its callback prints, in the log from there on. */
+/* Read the log from there on: has its callback printed? */
 static bool readme_driver_hears(int log)
 {
 	char rec[2048];

@@ -35,7 +35,7 @@ FIXTURE(hostile)
 	unsigned int rounds;
 };
 
-/* What needs a reaper: a kernel that has it finds no such descriptor. */
+/* Skip a case for a reaper. A kernel with the call finds no such descriptor. */
 #define NEED_MRELEASE() do {						\
 	if (syscall(__NR_process_mrelease, -1, 0) && errno == ENOSYS)	\
 		SKIP(return, "no process_mrelease in this kernel");	\
@@ -185,7 +185,7 @@ static inline pid_t spawn_held(struct __test_metadata *_metadata,
 	return pid;
 }
 
-/* It may be told no, but at once, and it leaves nothing that spins. */
+/* mmun may refuse, but at once, and it leaves nothing that spins. */
 static inline bool may_attach(int ret)
 {
 	return !ret || ret == -ESRCH;

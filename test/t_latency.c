@@ -33,7 +33,7 @@
 #define TIMES_AS_LONG	10
 #define PAGES		4UL
 
-/* What a thread saw of its own invalidations, in memory that the test shares. */
+/* A thread notes its own invalidations, in memory that the test shares. */
 struct record {
 	__u64 times;
 	__u64 total;		/* nanoseconds */
@@ -249,7 +249,7 @@ static bool let_all_end(const struct record *r, int threads)
 /* ---- a fault elsewhere, and a subscription ---- */
 
 /*
- * Of TRIES, in milliseconds. What is judged is the longest but one, since one may
+ * Of TRIES, in milliseconds. The longest but one is judged, since one may
  * meet a pause of the machine's own; its control is the longest.
  */
 struct times {
