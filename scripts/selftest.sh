@@ -127,7 +127,7 @@ refused "a misspelt KUnit suite" "no KUnit case matches SUITE=mmun_coer" SUITE=m
 # The copy that is built: another content is compiled again, also if the file is older
 # than its object; another list of files, or another mode, begins from nothing.
 mkdir "$work/tree"
-cp -a "$TOP"/{Kbuild,*.[ch],include,compat,kunit,test,bench,tools,example,scripts,README.md} "$work/tree"
+cp -a "$TOP"/{Kbuild,VERSION,*.[ch],include,compat,kunit,test,bench,tools,example,scripts,README.md} "$work/tree"
 copy() {
 	local TOP=$work/tree CACHE=$work/copies
 
