@@ -393,7 +393,7 @@ static int insert_under_mmap_lock(void *arg)
 	return ret;
 }
 
-/* What has succeeded on the mm before the insert. */
+/* The step that has succeeded on the mm before the insert. */
 static const struct prepare_param {
 	const char *name;
 	bool subscribe;

@@ -539,7 +539,7 @@ static void left_subscriber_registers_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->releases), 2);
 }
 
-/* What a driver does that unregisters once too often. */
+/* The second call of a driver that unregisters once too often. */
 static const struct misuse_param {
 	const char *name;
 	bool no_release;

@@ -232,7 +232,7 @@ static int sub_attach(struct test_sub *sub, const struct mmun_test_attach *arg)
 	return err;
 }
 
-/* What is wrong to do, while the memory of the subscription and the mm is there. */
+/* Misuse, while the memory of the subscription and the mm is there. */
 static void sub_detach_twice(struct test_sub *sub)
 {
 	struct mm_struct *mm = sub->mm;

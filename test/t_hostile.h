@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the hostile ends need: an unprivileged process that leads others to odd
+ * The means of the hostile ends: an unprivileged process that leads others to odd
  * ends, and the books that must balance after each of them.
  *
  * The observer is the test: it is root, subscribes, and reads the books. The
@@ -330,7 +330,7 @@ static inline void rcu_settle(void)
 }
 
 /*
- * What may be there besides: a CPU that runs a kernel thread still has the mm of
+ * Others may hold a mm_struct, too: a CPU that runs a kernel thread still has the mm of
  * the process before it, and a program of the guest's may have begun.
  */
 static inline long mms_allowed(void)
@@ -338,7 +338,7 @@ static inline long mms_allowed(void)
 	return sysconf(_SC_NPROCESSORS_CONF) + 2;
 }
 
-/* What the kernel's own caches may have grown by. */
+/* The kernel's own caches may have grown by so much. */
 #define SLAB_ALLOWED_KB	512
 #define SETTLE_MS	15000
 
