@@ -186,8 +186,8 @@ readme_example() {
 # make_image ROOT OUTPUT: a guest that runs ROOT/tests with ROOT/modules
 make_image() {
 	mkdir -p "$1/bin"
-	install -m 755 "$CACHE/busybox" "$TOP/scripts/init" "$1/bin/" || exit 3
-	mv "$1/bin/init" "$1/init"
+	install -m 755 "$CACHE/busybox" "$1/bin/" && install -m 755 "$TOP/scripts/init" "$1/" &&
+		install -m 644 "$TOP/scripts/ktap.awk" "$1/" || exit 3
 	ln -sf busybox "$1/bin/sh"
 	(cd "$1" && find . | cpio -o -H newc --owner=0:0 --quiet) | gzip -1 >"$2" || exit 3
 }

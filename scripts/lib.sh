@@ -76,30 +76,17 @@ timed() {
 	return $code
 }
 
-# time_table FILE SECONDS: what timed() left in it; what is inside of a step is part of it.
-# Steps can run beside each other, so all of them together took SECONDS.
-time_table() {
-	awk -v walls="$2" '
-		{
-			depth = $1; wall = $2; cpu = $3 / 1000
-			sub(/^[^ ]* [^ ]* [^ ]* /, "")
-			if (!depth) cpus += cpu
-			# A step ends after those inside it, and is printed before them.
-			line[++n] = sprintf("  %-42s %6d s %8.0f s", sprintf("%*s", 2 * depth, "") $0, wall, cpu)
-			at[n] = depth
-		}
-		END {
-			print "where the time went                              wall   processor"
-			for (i = 1; i <= n; i++) {
-				if (at[i])
-					continue
-				print line[i]
-				for (j = first + 1; j < i; j++)
-					print line[j]
-				first = i
-			}
-			printf "  %-42s %6d s %8.0f s\n", "all", walls, cpus
-		}' "$1"
+# as_tree NAME COMMAND...: run it; its TAP becomes a tree of KTAP with that one suite
+as_tree() {
+	local name=$1 began=$SECONDS
+
+	shift
+	echo "KTAP version 1"
+	echo "1..1"
+	{
+		"$@"
+		printf '\n# exit code %d, %d s\n' $? $((SECONDS - began))
+	} | awk -v "name=$name" -v number=1 -f "$TOP/scripts/ktap.awk"
 }
 
 # One run at a time: two would build in the same directories.
@@ -162,7 +149,8 @@ need_spatch_python() {
 	need "/usr/lib/$(uname -m)-linux-gnu/libpython$v.so.1.0:libpython$v"
 }
 
-need_guest() { need qemu-system-x86_64:qemu-system-x86; }
+# The verdict on a guest is given in Python.
+need_guest() { need qemu-system-x86_64:qemu-system-x86 python3:python3; }
 
 # unpack DIR PACKAGE[=VERSION]...
 unpack() {

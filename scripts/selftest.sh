@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The runner's own test: golden logs through the scanner, golden results through
-# the comparison of hmm-tests, golden counts through the table of a profile, small
-# tables of mutants and logs of guests through scripts/mutants, releases that lack
-# something, and real guests that fail in every way a guest can.
+# The runner's own test: the unit tests of mmun_run, which have golden logs; golden counts
+# through the table of a profile, releases that lack something, and real guests that fail
+# in every way a guest can.
 # TAP on stdout.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -63,34 +62,13 @@ guest() {
 	ok "guest: $name" "$code" "$want" "$work/said"
 }
 
-bad=("$TOP"/scripts/golden/bad/*.log)
-good=("$TOP"/scripts/golden/good/*.log)
-pairs=("$TOP"/scripts/golden/hmm/*.log)
 texts=("$TOP"/scripts/golden/english/*.want)
 texts=("${texts[@]%.want}")
 echo "TAP version 13"
-echo "1..$((${#bad[@]} + ${#good[@]} + ${#pairs[@]} + ${#texts[@]} + 46))"
-for f in "${bad[@]}"; do
-	"$TOP/scripts/scan-log" "$f" >/dev/null
-	ok "scanner flags ${f##*/}" $? 1
-done
-for f in "${good[@]}"; do
-	"$TOP/scripts/scan-log" "$f" >"$work/said"
-	ok "scanner passes ${f##*/}" $? 0 "$work/said"
-done
-# Of a hang the person sees where our code stands.
-"$TOP/scripts/scan-log" "$TOP/scripts/golden/bad/hung-in-mmun.log" >"$work/said"
-ok "scanner prints the frames of ours, and no others" "$(sed -n 's/.* \([a-z_]*\)+0x.*/\1/p' "$work/said" | paste -sd' ')" \
-	"mmun_interval_read_begin test_read" "$work/said"
-# The first line says what is wanted: the exit code, and what passed, failed, skipped.
-for f in "${pairs[@]}"; do
-	echo 0 0 0 >"$work/totals"
-	"$TOP/scripts/hmm-verdict" "$f" "$work/totals" >"$work/said"
-	ok "two columns: ${f##*/}" "$?: $(cat "$work/totals")" "$(sed -n '1s/^# wants //p' "$f")" "$work/said"
-done
+echo "1..$((${#texts[@]} + 45))"
+(cd "$TOP/scripts" && PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -t . -s mmun_run) >"$work/said" 2>&1
+ok "the verdicts on golden logs, the mutants, the tables" "$? $(grep -c '^Ran [1-9]' "$work/said")" "0 1" "$work/said"
 
-"$TOP/scripts/test_mutants.py" >"$work/said" 2>&1
-ok "mutants: the table, its edits and the verdicts" $? 0 "$work/said"
 # The sentences that the check of the English finds, and those that it passes.
 for f in "${texts[@]}"; do
 	(cd "$TOP" && scripts/english "${f#"$TOP"/}") | sed 's/^[^:]*://' | diff "$f.want" - >"$work/diff"

@@ -1,6 +1,5 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""hmm-verdict [-b] RESULTS TOTALS
+"""hmm [-b] RESULTS TOTALS
 
 Compare two runs of upstream's hmm-tests, test by test. RESULTS is what the guest
 sent: the program's lines begin with "kernel| " in the run on the kernel's own core
@@ -15,8 +14,10 @@ own suites left there, and fails if something failed:
 A test that fails in both columns says nothing of mmun: it counts as skipped.
 """
 
+import pathlib
 import re
-import sys
+
+from . import host, verdict
 
 COLUMNS = ("kernel", "mmun")
 # Before Linux 6.10 a skipped test has no name here, only where it begins.
@@ -71,7 +72,7 @@ class Column:
         return self.results.get(name, LOST)
 
 
-def verdict(kernel, mmun):
+def pair_verdict(kernel, mmun):
     """Return the count for a pair of results, and the words for it."""
     if LOST in (kernel, mmun):
         return "failed", "LOST"
@@ -84,15 +85,16 @@ def verdict(kernel, mmun):
     return "skipped", "both fail"
 
 
-def main():
-    arguments = sys.argv[1:]
-    brief = arguments[0] == "-b"
-    results, totals = arguments[brief:]
+def main(argv):
+    """Print both columns and the verdict."""
+    brief = argv[0] == "-b"
+    results, totals = map(pathlib.Path, argv[brief:])
     columns = {who: Column() for who in COLUMNS}
-    for line in open(results, errors="replace"):
-        who, bar, text = line.rstrip("\r\n").partition("| ")
-        if bar and who in columns:
-            columns[who].read(text)
+    with open(results, errors="replace", encoding="utf-8") as file:
+        for line in file:
+            who, bar, text = line.strip().partition("| ")
+            if bar and who in columns:
+                columns[who].read(text)
 
     names = list(dict.fromkeys(n for who in COLUMNS for n in columns[who].results))
     # One that was running when the guest or the program was lost has no result.
@@ -104,7 +106,7 @@ def main():
     rows = []
     for name in names:
         pair = [columns[who].result(name) for who in COLUMNS]
-        which, words = verdict(*pair)
+        which, words = pair_verdict(*pair)
         count[which] += 1
         if brief and which != "failed" and "FAIL" not in pair:
             continue
@@ -122,12 +124,8 @@ def main():
     for fault in faults:
         print(fault)
 
-    with open(totals) as file:
-        before = [int(word) for word in file.read().split()[:3]]
     count["failed"] += len(faults)
-    with open(totals, "w") as file:
-        print(*(b + c for b, c in zip(before, count.values())), file=file)
-    return count["failed"] != 0
-
-
-sys.exit(main())
+    found = verdict.Totals.read(totals)
+    found += verdict.Totals(**count)
+    found.write(totals)
+    return host.FAILED if count["failed"] else 0

@@ -1,22 +1,14 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Test scripts/mutants without a kernel: the table, its edits, the verdicts."""
+"""Test mutants without a kernel: the table, its edits, the verdicts."""
 
 import contextlib
-import importlib.machinery
-import importlib.util
 import io
 import pathlib
-import sys
 import tempfile
 import textwrap
 import unittest
 
-sys.dont_write_bytecode = True
-LOADER = importlib.machinery.SourceFileLoader(
-    "mutants", str(pathlib.Path(__file__).resolve().parent / "mutants"))
-mutants = importlib.util.module_from_spec(importlib.util.spec_from_loader("mutants", LOADER))
-LOADER.exec_module(mutants)
+from .. import mutants
 
 SOURCE = """\
 #define mmun_twice(x)		\\
@@ -372,7 +364,3 @@ class Runs(unittest.TestCase):
         code, out = self.run_guests(guests, names)
         self.assertEqual((code, [len(b) for b in self.boots]), (0, [8, 2]))
         self.assertEqual(out[-1], "mutants: 10 of 10 caught")
-
-
-if __name__ == "__main__":
-    unittest.main()
