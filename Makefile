@@ -136,7 +136,7 @@ mutants:
 	@scripts/mutants $(MUTANTS)
 
 check-all:
-	@MMUN_ALL=1 scripts/check
+	@scripts/check all
 
 events:
 	@scripts/events

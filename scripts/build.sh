@@ -54,19 +54,19 @@ copy_sources() {
 	fi
 }
 
-# wanted_program FILE: is it one of ONLY, with commas, if that is set?
+# wanted_program FILE: is it one of "only", with commas, if that is set?
 wanted_program() {
 	local name=${1##*/}
 
-	[ -z "${ONLY:-}" ] || [[ ,$ONLY, == *,"${name%.*}",* ]]
+	[ -z "${only:-}" ] || [[ ,$only, == *,"${name%.*}",* ]]
 }
 
-# wanted_swap SRC: does one of ONLY swap, all of whose means are in t_area.h?
+# wanted_swap SRC: does one of "only" swap, all of whose means are in t_area.h?
 wanted_swap() {
 	local name
 
-	[ -n "${ONLY:-}" ] || return 0
-	for name in ${ONLY//,/ }; do
+	[ -n "${only:-}" ] || return 0
+	for name in ${only//,/ }; do
 		! grep -qsE '"(t_area|t_event)\.h"' "$1/test/$name.c" || return 0
 	done
 	return 1

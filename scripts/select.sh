@@ -48,14 +48,14 @@ check_cases() {
 	die "no KUnit case matches SUITE=${1:-*} CASE=${2:-*}; kunit/README.md lists them."
 }
 
-# concerns FILE: sets TESTS, with commas, and SUITES, with spaces, to what scripts/concerns
+# concerns FILE: sets TESTS, with commas, and suites, with spaces, to what scripts/concerns
 # has for it; a test itself is for itself
 concerns() {
-	local file=${1#./} pattern tests suites
+	local file=${1#./} pattern tests cases
 
 	need python3:python3
 	file=${file#"$TOP/"}
-	TESTS='' SUITES=''
+	TESTS='' suites=''
 	[ -e "$TOP/$file" ] || case $file in
 	*/*) ;;
 	*)
@@ -72,12 +72,12 @@ concerns() {
 		return
 		;;
 	esac
-	while read -r pattern tests suites; do
+	while read -r pattern tests cases; do
 		# shellcheck disable=SC2053 # a glob
 		[[ $file == $pattern ]] || continue
-		TESTS=${tests#-} SUITES=$suites
+		TESTS=${tests#-} suites=$cases
 		[ "$TESTS" != all ] || TESTS=$(suite_names | paste -sd,)
-		[ "$SUITES" != all ] || SUITES=$(case_names | cut -d' ' -f1 | sort -u | paste -sd' ')
+		[ "$suites" != all ] || suites=$(case_names | cut -d' ' -f1 | sort -u | paste -sd' ')
 		return
 	done < <(grep -v '^#' "$TOP/scripts/concerns")
 	die "scripts/concerns does not say which tests concern $file; TESTS= names some."

@@ -8,6 +8,7 @@
   mutants ...              does a case notice each small fault in the core?
   splats FILE              print the lines of a kernel log that must not be there
   times FILE SECONDS       print a table of where the time went
+  variables                print the variables that the table of them lacks
 """
 
 import os
@@ -15,7 +16,7 @@ import pathlib
 import re
 import sys
 
-from . import guest, hmm, host, mutants, splats, times, verdict
+from . import guest, hmm, host, mutants, splats, times, variables, verdict
 
 
 def tree(argv: list[str]) -> int:
@@ -67,7 +68,8 @@ def scan(argv: list[str]) -> int:
 
 COMMANDS = {"guest": guest.main, "tree": tree, "kunit": kunit, "hmm": hmm.main,
             "mutants": mutants.main,
-            "splats": scan, "times": times.main}
+            "splats": scan, "times": times.main,
+            "variables": variables.main}
 
 
 def main(argv: list[str]) -> int:
