@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """This host: the tree, the cache, messages, and the functions of scripts/lib.sh."""
 
+import fcntl
 import os
 import pathlib
 import subprocess
@@ -31,6 +32,17 @@ def die(text: object) -> NoReturn:
     """The third ending: this host could not run it, or was asked for something that does not exist."""
     say(text)
     sys.exit(UNABLE)
+
+
+def lock_cache():
+    """One run at a time, as lock_cache of lib.sh. The lock holds until the file is closed."""
+    lock = open(cache() / "lock", "w", encoding="ascii")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("waiting for another run to finish ...")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
 
 
 def bash(script: str, *args: object, **options) -> subprocess.CompletedProcess:

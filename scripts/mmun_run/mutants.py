@@ -29,7 +29,6 @@ logs/mutants/ in the cache.
 import argparse
 import concurrent.futures
 import difflib
-import fcntl
 import filecmp
 import os
 import pathlib
@@ -42,7 +41,7 @@ import threading
 import time
 
 from . import splats
-from .host import TOP, bash, cache, die, say
+from .host import TOP, bash, cache, die, lock_cache, say
 
 TABLE = TOP / "kunit" / "mutants.txt"
 FIELDS = ("promise", "arch", "needs", "fault")
@@ -612,6 +611,7 @@ class Host:
 
     def __init__(self):
         self.children = set()
+        self.lock = None
         found = bash('echo "$MANY_QUEUES"', stdout=subprocess.PIPE)
         if found.returncode:
             sys.exit(3)
@@ -637,15 +637,6 @@ class Host:
         for child in list(self.children):
             child.terminate()
         os._exit(3)  # threads are still waiting for them
-
-    def lock_cache(self):
-        """One run at a time, as lock_cache of lib.sh."""
-        self.lock = open(self.cache / "lock", "w", encoding="ascii")
-        try:
-            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("waiting for another run to finish ...")
-            fcntl.flock(self.lock, fcntl.LOCK_EX)
 
     def prepare(self, kernel):
         """Builds the tree as it is."""
@@ -735,7 +726,7 @@ class Unmutated:
 def run(mutants, only_build):
     host = Host()
     if "MMUN_LOCKED" not in os.environ:
-        host.lock_cache()
+        host.lock = lock_cache()
     host.prepare(f"{os.environ.get('KERNEL') or '6.12'}-{os.environ.get('FLAVOUR') or 'debug'}")
     jobs = int(os.environ.get("JOBS") or CPUS)
     judge = Judge(host.boot, host.logs)
