@@ -311,3 +311,9 @@ void mmun_kunit_recover(struct mmun_subscriptions *subs)
 	mmun_subscriptions_put(subs);
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_recover);
+
+void mmun_kunit_abandon(struct mmun_subscriptions *subs)
+{
+	abandon_attach(to_shim(subs));
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_abandon);

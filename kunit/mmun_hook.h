@@ -99,6 +99,8 @@ void mmun_kunit_set_unloading(bool unloading);
 void mmun_kunit_use_up_patience(struct mmun_subscriptions *subs);
 /* Frees what the worker gave up for lost; the kernel's mm must not be marked. */
 void mmun_kunit_recover(struct mmun_subscriptions *subs);
+/* Does to a bridge what an attach that fails does. */
+void mmun_kunit_abandon(struct mmun_subscriptions *subs);
 /* Bridges and works, on all mms: 0 when everything is detached. */
 unsigned int mmun_kunit_attached(void);
 

@@ -600,6 +600,25 @@ static void nonblockable_ranges_are_refused_from_release_on(struct kunit *test)
 	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
 }
 
+/*
+ * A bridge whose attach has failed refuses ranges that may not block, so that none is
+ * in doubt while its interval is still in the kernel's tree.
+ */
+static void bridge_of_failed_attach_refuses(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct mmun_subscriptions *subs = mmun_kunit_hold(mm);
+
+	peer_join(test, mm);
+	kt_unregister(sub);
+	mmun_kunit_abandon(subs);
+	expect_refusal(test, subs, mm);
+	KUNIT_EXPECT_TRUE(test, kt_until(!mmun_kunit_attached()));
+	expect_refusal(test, subs, mm);
+	mmun_kunit_let_go(subs);
+}
+
 /* A range that mmun refuses itself leaves no doubt, and takes no other one's. */
 static void own_refusal_leaves_no_doubt(struct kunit *test)
 {
@@ -659,6 +678,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(07, doubt_in_storm_of_ranges_is_solved),
 	KT_CASE(07, doubt_of_marked_mm_lasts_until_exit),
 	KT_CASE(22, nonblockable_ranges_are_refused_from_release_on),
+	KT_CASE(07, bridge_of_failed_attach_refuses),
 	KT_CASE(07, own_refusal_leaves_no_doubt),
 	KT_CASE(07, unstable_mm_gets_no_bridge),
 	{}
