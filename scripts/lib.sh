@@ -48,14 +48,14 @@ processor_time() {
 	local line part
 
 	CPU_MS=0
-	times >"$CACHE/logs/.times.$$"
+	times >"$CACHE/logs/.times.$BASHPID"
 	while read -r line; do
 		for part in $line; do
 			part=${part%s}
 			CPU_MS=$((CPU_MS + ${part%m*} * 60000 + 10#$(tr -d . <<<"${part#*m}")))
 		done
-	done <"$CACHE/logs/.times.$$"
-	rm -f "$CACHE/logs/.times.$$"
+	done <"$CACHE/logs/.times.$BASHPID"
+	rm -f "$CACHE/logs/.times.$BASHPID"
 }
 
 # timed WHAT COMMAND...: run it; if MMUN_TIMES names a file, add a line to it: depth,
@@ -76,13 +76,14 @@ timed() {
 	return $code
 }
 
-# time_table FILE: what timed() left in it; what is inside of a step is part of it
+# time_table FILE SECONDS: what timed() left in it; what is inside of a step is part of it.
+# Steps can run beside each other, so all of them together took SECONDS.
 time_table() {
-	awk '
+	awk -v walls="$2" '
 		{
 			depth = $1; wall = $2; cpu = $3 / 1000
 			sub(/^[^ ]* [^ ]* [^ ]* /, "")
-			if (!depth) { walls += wall; cpus += cpu }
+			if (!depth) cpus += cpu
 			# A step ends after those inside it, and is printed before them.
 			line[++n] = sprintf("  %-42s %6d s %8.0f s", sprintf("%*s", 2 * depth, "") $0, wall, cpu)
 			at[n] = depth
