@@ -82,7 +82,10 @@ depmod = $(if $(DESTDIR),true,PATH=$$PATH:/usr/sbin:/sbin depmod -b $(INSTALL_MO
 # compressed them.
 kernels-own = CONFIG_MODULE_SIG_ALL= $(patsubst %,CONFIG_MODULE_COMPRESS_%=,GZIP XZ ZSTD)
 
+# An older version may have installed its modules in other directories below: two of one
+# name would leave the choice to depmod.
 install-files:
+	rm -rf $(installed)
 	+$(kbuild) modules_install INSTALL_MOD_PATH=$(INSTALL_MOD_PATH) \
 		INSTALL_MOD_DIR=$(moddir) $(kernels-own)
 	@ls $(installed)/mmun.ko >/dev/null
@@ -111,7 +114,7 @@ uninstall:
 
 clean: need-kdir
 	+$(kbuild) clean
-	rm -f tools/mmunctl test/first_driver.c
+	rm -f tools/mmunctl test/peer/first_driver.c
 
 demo:
 	@scripts/demo
@@ -176,7 +179,7 @@ release:
 
 help:
 	@echo 'Build and use, on this machine:'
-	@echo '  make             build mmun.ko, test/mmun_test.ko and bench/mmun_bench.ko'
+	@echo '  make             build mmun.ko, test/driver/mmun_test.ko and bench/mmun_bench.ko'
 	@echo '  make tools       build tools/mmunctl'
 	@echo '  make probes      print the API facts that the probes of compat/ find in the kernel'
 	@echo '  make install     install the modules, mmunctl, the headers and the man pages'

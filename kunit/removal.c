@@ -2,7 +2,7 @@
 /*
  * Suite mmun_removal: the interval of the bridge is removed only on proof that the mm is
  * not marked. The cases are those of the table at the head of mmun_shim.c, but
- * case 5, which needs an rmmod (test/t_hostile_peer.c), and case 7, an attach that gives
+ * case 5, which needs an rmmod (test/programs/t_hostile_peer.c), and case 7, an attach that gives
  * up (kill_ends_attach and attach_fails_busy_after_ten_seconds of mmun_attach).
  *
  * A module cannot raise a real range that may not block. The hook raises it, with the
