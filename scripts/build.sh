@@ -105,7 +105,7 @@ build_tree() {
 		failed=1
 	fi
 	for name in mmun mmun_test mmun_peer mmun_example mmun_example_window mmun_bench first_driver mmun_kunit; do
-		for t in "$src/$name.ko" "$src"/{test/driver,test/peer,kunit,example,bench}/"$name.ko"; do
+		for t in "$src/$name.ko" "$src"/{test/driver,test/peer,kunit,example,bench/module}/"$name.ko"; do
 			[ -e "$t" ] || continue
 			cp "$t" "$root/modules/"
 			strip --strip-debug "$root/modules/$name.ko"
@@ -118,14 +118,15 @@ build_tree() {
 
 	build_program "$root/bin/mmunctl" "$src"/tools/*.c || failed=1
 	[ "${2:-}" != demo ] || return $failed
+	build_program "$root/bin/mmun-bench" "$src"/bench/program/*.c || failed=1
 	# zram asks for its compressor by name, which modprobe would load.
 	for name in lzo-rle zram; do
 		! wanted_swap "$src" || kernel_modules "$1" "$root/modules" $name
 	done >"$root/modules/sources"
-	for t in "$src"/test/programs/[tb]_*.c; do
+	for t in "$src"/test/programs/t_*.c "$src"/bench/guest/b_*.c; do
 		[ ! -e "$t" ] || ! wanted_program "$t" || build_program "$root/tests/$(basename "$t" .c)" "$t" || failed=1
 	done
-	for t in "$src"/test/programs/*.sh; do
+	for t in "$src"/test/programs/*.sh "$src"/bench/guest/b_*.sh; do
 		[ ! -e "$t" ] || ! wanted_program "$t" || install -m 755 "$t" "$root/tests/$(basename "$t" .sh)"
 	done
 	(cd "$root/tests" && ls) | grep -v '^b_' >"$dir/check"
@@ -160,7 +161,7 @@ build_program() {
 	local output=$1 dir=${1%/root/*} kept
 
 	shift
-	kept=$CACHE/build/programs/$(cat "$@" "$dir"/src/{test/programs,tools,example}/*.h \
+	kept=$CACHE/build/programs/$(cat "$@" "$dir"/src/{test/programs,tools,example,bench/program}/*.h \
 		"$dir"/src/include/uapi/linux/*.h "$TOP/VERSION" "$TOP/scripts/build.sh" | sha1sum | cut -d' ' -f1)
 	if [ ! -e "$kept" ]; then
 		mkdir -p "${kept%/*}"

@@ -9,10 +9,7 @@ suite_names() {
 
 	for f in "$TOP"/test/programs/t_*.c "$TOP"/test/programs/*.sh; do
 		f=${f##*/}
-		case $f in
-		b_*) ;;
-		*) echo "${f%.*}" ;;
-		esac
+		echo "${f%.*}"
 	done
 	echo demo
 }
@@ -85,7 +82,7 @@ concerns() {
 
 # check_concerns: what scripts/concerns names is there, and every source is in it
 check_concerns() (
-	for f in "$TOP"/*.[ch] "$TOP"/{test/driver,test/peer,test/programs,kunit,bench,tools,example}/*.[ch]; do
+	for f in "$TOP"/*.[ch] "$TOP"/{test/driver,test/peer,test/programs,kunit,bench/module,bench/program,bench/guest,bench/qemu,tools,example}/*.[ch]; do
 		f=${f#"$TOP/"}
 		case $f in
 		*.mod.c | test/peer/first_driver.c) continue ;;
