@@ -206,6 +206,7 @@ void mmun_kunit_look(struct mmun_subscriptions *subs,
 		state->gettable++;
 	state->settle_delay = to_shim(subs)->settle_delay;
 	state->retry_delay = to_shim(subs)->retry_delay;
+	state->worker_pauses = timer_pending(&to_shim(subs)->work.timer);
 	state->seq = subs->invalidate_seq;
 	mmun_unlock(subs);
 }

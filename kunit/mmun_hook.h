@@ -39,6 +39,7 @@ struct mmun_kunit_state {
 	unsigned long settle_delay;
 	/* ... and before it tries again to remove the interval */
 	unsigned long retry_delay;
+	bool worker_pauses;		/* until its timer expires */
 	unsigned long seq;
 };
 

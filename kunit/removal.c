@@ -297,6 +297,22 @@ static void range_of_exit_ends_doubt(struct kunit *test)
 	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
 }
 
+/* The number of the release ends the doubt, also where the exit raises no other range. */
+static void release_ends_older_doubt(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+
+	peer_join(test, mm);
+	unmap_all(test, mm);
+	kt_mm_kill(test, mm);
+	reap(test, mm, FAR_NUMBER);
+	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 1U);
+	kt_mm_exit(test, mm);
+	/* The case holds the mm_struct. */
+	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+}
+
 /* --- case 3: the release waits --- */
 
 /* How many jiffies the release waits for a range in doubt: RELEASE_PATIENCE. */
@@ -505,6 +521,38 @@ static void doubt_of_busy_mm_is_solved_later(struct kunit *test)
 	expect_paired(test, sub);
 }
 
+/* The worker that pauses between two tries does not wait out its pause after a proof. */
+static void proof_ends_pause_of_worker(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct file *file = new_file(test, PAGES(1));
+	unsigned long at = map_file(test, mm, file, PAGES(1));
+	struct peer_interval *peer = peer_insert(test, mm, at, PAGES(1));
+	struct kt_range *later = kt_blockable(test, mm, FROM, TO);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct mmun_subscriptions *subs = mmun_kunit_hold(mm);
+	struct kt_actor *range;
+	int i;
+
+	peer_join(test, mm);
+	range = cut_off_to_gate(test, &peer->gate, file);
+	reap(test, mm, FAR_NUMBER);
+	kt_unregister(sub);
+	mmun_kunit_cut_off(mm);
+	for (i = 0; i < 20 && kt_state(subs).retry_delay < 5 * HZ; i++)
+		kt_join(test, kt_run(test, do_flush_worker, subs));
+	KUNIT_EXPECT_TRUE(test, kt_state(subs).worker_pauses);
+	mmun_kunit_seq = FAR_NUMBER + 2;
+	KUNIT_EXPECT_EQ(test, mmun_kunit_accept_on(subs, &later->kernel), 0);
+	KUNIT_EXPECT_EQ(test, kt_state(subs).doubts, 0U);
+	KUNIT_EXPECT_FALSE(test, kt_state(subs).worker_pauses);
+	kt_gate_open(&peer->gate);
+	kt_join(test, range);
+	KUNIT_EXPECT_TRUE(test, kt_until(!mmun_kunit_attached()));
+	mmun_kunit_let_go(subs);
+	expect_paired(test, sub);
+}
+
 /* In a storm of real ranges of several tasks the bridge goes, too. */
 static void doubt_in_storm_of_ranges_is_solved(struct kunit *test)
 {
@@ -669,12 +717,14 @@ static struct kunit_case cases[] = {
 	KT_CASE(07, later_number_ends_doubt),
 	KT_CASE(07, doubts_are_of_one_number),
 	KT_CASE(07, range_of_exit_ends_doubt),
+	KT_CASE(07, release_ends_older_doubt),
 	KT_CASE(07, release_waits_for_range_in_doubt_for_bounded_time),
 	KT_CASE(07, release_goes_on_when_range_in_doubt_ends),
 	KT_CASE(22, doubt_after_exit_ends_with_last_holder),
 	KT_CASE_PARAM(22, memory_is_given_up_after_exit_for_rmmod_only, exe_gen_params),
 	KT_CASE(07, doubt_of_idle_mm_is_solved),
 	KT_CASE(07, doubt_of_busy_mm_is_solved_later),
+	KT_CASE(22, proof_ends_pause_of_worker),
 	KT_CASE(07, doubt_in_storm_of_ranges_is_solved),
 	KT_CASE(07, doubt_of_marked_mm_lasts_until_exit),
 	KT_CASE(22, nonblockable_ranges_are_refused_from_release_on),
