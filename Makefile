@@ -65,6 +65,11 @@ tools/mmunctl: $(wildcard tools/*.[ch] include/uapi/linux/*.h) VERSION
 	$(CC) $(CPPFLAGS) $(CFLAGS) -DMMUN_VERSION='"$(version)"' -Iinclude/uapi -pthread $(LDFLAGS) \
 		-o $@ $(filter %.c,$^)
 
+# The benchmark's program runs from the tree; "make bench" compiles its own for the guest.
+bench/mmun-bench: $(wildcard bench/program/*.[ch]) include/uapi/linux/mmun_bench.h VERSION
+	$(CC) $(CPPFLAGS) $(CFLAGS) -DMMUN_VERSION='"$(version)"' -Iinclude/uapi -pthread $(LDFLAGS) \
+		-o $@ $(filter %.c,$^)
+
 # may-load checks first that the kernel will accept the modules. With DESTDIR a package
 # is being staged: skip the check and depmod, which belong to the package's installation.
 # If a step fails, uninstall removes everything, an earlier installation too.
@@ -82,7 +87,10 @@ depmod = $(if $(DESTDIR),true,PATH=$$PATH:/usr/sbin:/sbin depmod -b $(INSTALL_MO
 # compressed them.
 kernels-own = CONFIG_MODULE_SIG_ALL= $(patsubst %,CONFIG_MODULE_COMPRESS_%=,GZIP XZ ZSTD)
 
+# An older version may have installed its modules in other directories below: two of one
+# name would leave the choice to depmod.
 install-files:
+	rm -rf $(installed)
 	+$(kbuild) modules_install INSTALL_MOD_PATH=$(INSTALL_MOD_PATH) \
 		INSTALL_MOD_DIR=$(moddir) $(kernels-own)
 	@ls $(installed)/mmun.ko >/dev/null
@@ -111,7 +119,7 @@ uninstall:
 
 clean: need-kdir
 	+$(kbuild) clean
-	rm -f tools/mmunctl test/first_driver.c
+	rm -f tools/mmunctl bench/mmun-bench test/peer/first_driver.c
 
 demo:
 	@scripts/demo
@@ -145,10 +153,10 @@ matrix:
 	@scripts/matrix
 
 bench:
-	@scripts/bench
+	@bench/run
 
 profile:
-	@scripts/profile
+	@bench/profile
 
 docs:
 	@scripts/docs
@@ -176,8 +184,9 @@ release:
 
 help:
 	@echo 'Build and use, on this machine:'
-	@echo '  make             build mmun.ko, test/mmun_test.ko and bench/mmun_bench.ko'
+	@echo '  make             build mmun.ko, test/driver/mmun_test.ko and bench/module/mmun_bench.ko'
 	@echo '  make tools       build tools/mmunctl'
+	@echo '  make bench/mmun-bench  build the program of the benchmark (bench/README.md)'
 	@echo '  make probes      print the API facts that the probes of compat/ find in the kernel'
 	@echo '  make install     install the modules, mmunctl, the headers and the man pages'
 	@echo '                   (DESTDIR=, PREFIX=)'

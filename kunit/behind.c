@@ -7,21 +7,26 @@
 
 #include "real.h"
 
-/* An orphan's owed end comes when the mmap lock is free, and not before. */
+/*
+ * An orphan's owed end comes when the mmap lock is free, and not before. The worker
+ * looks for that less and less often.
+ */
 static void orphan_is_settled_when_mmap_lock_is_free(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
 	struct kt_interval *interval = kt_insert(test, mm, PAGES(1), PAGES(1));
 	struct kt_range *range;
-	unsigned long seq;
+	unsigned long seq, delay;
 	int i;
 
 	range = kt_accept(test, mm, PAGES(1), PAGES(2));
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->accepted), 1);
 	KUNIT_EXPECT_EQ(test, kt_invalidates(interval), 1);
 	for (i = 0; i < 3; i++) {
+		delay = kt_state(sub).settle_delay;
 		mmun_kunit_flush_worker(sub->mn.subs);
+		KUNIT_EXPECT_TRUE(test, kt_state(sub).settle_delay > delay || delay >= HZ / 10);
 		seq = mmun_interval_read_begin(&interval->mni);
 		KUNIT_EXPECT_TRUE(test, kt_retry(interval, seq));
 	}

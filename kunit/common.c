@@ -298,6 +298,7 @@ void kt_exit(struct kunit *test)
 			mmdrop(process->mm);
 		put_task_struct(process->task);
 	}
+	mmun_kunit_set_unloading(false);
 	/* The loader's mm lives on: its bridge leaves as at rmmod. */
 	mmun_kunit_cut_off(loader_mm);
 	KUNIT_EXPECT_TRUE_MSG(test, kt_until(!mmun_kunit_attached()),

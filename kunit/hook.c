@@ -204,6 +204,9 @@ void mmun_kunit_look(struct mmun_subscriptions *subs,
 		state->zombies += mn->zombie;
 	hlist_for_each_entry(mn, &subs->got, got_node)
 		state->gettable++;
+	state->settle_delay = to_shim(subs)->settle_delay;
+	state->retry_delay = to_shim(subs)->retry_delay;
+	state->worker_pauses = timer_pending(&to_shim(subs)->work.timer);
 	state->seq = subs->invalidate_seq;
 	mmun_unlock(subs);
 }
@@ -289,3 +292,29 @@ void mmun_kunit_cut_off(struct mm_struct *mm)
 	mmun_subscriptions_put(subs);
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_cut_off);
+
+void mmun_kunit_set_unloading(bool now)
+{
+	WRITE_ONCE(unloading, now);
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_set_unloading);
+
+void mmun_kunit_use_up_patience(struct mmun_subscriptions *subs)
+{
+	/* 0 stands for never. */
+	to_shim(subs)->through = (jiffies - LOSE_PATIENCE - 1) ?: 1;
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_use_up_patience);
+
+void mmun_kunit_recover(struct mmun_subscriptions *subs)
+{
+	remove_interval(to_shim(subs), &to_shim(subs)->starts);
+	mmun_subscriptions_put(subs);
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_recover);
+
+void mmun_kunit_abandon(struct mmun_subscriptions *subs)
+{
+	abandon_attach(to_shim(subs));
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_abandon);

@@ -35,6 +35,11 @@ struct mmun_kunit_state {
 	unsigned int walks;
 	unsigned int zombies;
 	unsigned int gettable;		/* notifiers that a get finds without a lock */
+	/* the worker's pause, in jiffies, before it looks again for an orphan */
+	unsigned long settle_delay;
+	/* ... and before it tries again to remove the interval */
+	unsigned long retry_delay;
+	bool worker_pauses;		/* until its timer expires */
 	unsigned long seq;
 };
 
@@ -89,6 +94,14 @@ extern bool mmun_kunit_no_counts;
 extern bool mmun_kunit_no_records;
 /* Does to the bridge of @mm, which lives and has no subscriber, what rmmod does. */
 void mmun_kunit_cut_off(struct mm_struct *mm);
+/* An rmmod is under way; kt_exit() ends it. */
+void mmun_kunit_set_unloading(bool unloading);
+/* As if the worker had waited after the mm's exit for as long as it does at most. */
+void mmun_kunit_use_up_patience(struct mmun_subscriptions *subs);
+/* Frees what the worker gave up for lost; the kernel's mm must not be marked. */
+void mmun_kunit_recover(struct mmun_subscriptions *subs);
+/* Does to a bridge what an attach that fails does. */
+void mmun_kunit_abandon(struct mmun_subscriptions *subs);
 /* Bridges and works, on all mms: 0 when everything is detached. */
 unsigned int mmun_kunit_attached(void);
 

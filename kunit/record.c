@@ -4,6 +4,8 @@
  * and readers as any other.
  */
 
+#include <linux/sched/mm.h>
+
 #include "mmun_kunit.h"
 
 KT_NAMED_PARAM(way, kt_ways);
@@ -662,6 +664,27 @@ static void range_without_memory_for_a_record_is_counted(struct kunit *test)
 	expect_no_record(test, sub);
 }
 
+/* Reclaim raises ranges: the start of one must not begin another reclaim. */
+static void record_of_a_reclaims_range_begins_no_reclaim(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct kt_many *many = fill(test, mm, sub);
+	struct kt_range *range = kt_blockable(test, mm, FROM, TO);
+	int ret;
+
+	/* As reclaim does; lockdep reports it if the start allocates with reclaim. */
+	fs_reclaim_acquire(GFP_KERNEL);
+	ret = kt_start(range);
+	fs_reclaim_release(GFP_KERNEL);
+	KUNIT_ASSERT_EQ(test, ret, 0);
+	KUNIT_EXPECT_EQ(test, kt_state(sub).records, 1U);
+	kt_end(range);
+	kt_end_many(many);
+	KUNIT_EXPECT_EQ(test, kt_ends(sub), kt_starts(sub));
+	expect_no_record(test, sub);
+}
+
 static struct kunit_case cases[] = {
 	KT_CASE_PARAM(09, records_are_paired, many_gen_params),
 	KT_CASE(09, joiner_is_not_called_for_an_older_record),
@@ -678,6 +701,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(14, end_of_a_record_wakes_its_reader),
 	KT_CASE(09, record_has_room_for_those_that_come_meanwhile),
 	KT_CASE(09, range_without_memory_for_a_record_is_counted),
+	KT_CASE(22, record_of_a_reclaims_range_begins_no_reclaim),
 	{}
 };
 

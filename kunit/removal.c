@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Suite mmun_removal: the interval of the bridge is removed only on proof that the mm is
- * not marked. The cases are those of the table at the head of mmun_shim.c, but
- * case 5, which needs an rmmod (test/t_hostile_peer.c), and case 7, an attach that gives
- * up (kill_ends_attach and attach_fails_busy_after_ten_seconds of mmun_attach).
+ * not marked. The cases are those of the table at the head of mmun_shim.c, but case 7,
+ * an attach that gives up (kill_ends_attach and attach_fails_busy_after_ten_seconds of
+ * mmun_attach).
  *
  * A module cannot raise a real range that may not block. The hook raises it, with the
  * number that the kernel would give it; the kernel does not know of it. Where the
@@ -16,6 +16,9 @@
 #include <linux/workqueue.h>
 
 #include "real.h"
+
+/* The worker's pauses grow at least to this, in jiffies. */
+#define SHORTEST_LONG_DELAY	(HZ / 10)
 
 /* A number that the kernel does not give any range of these cases. */
 #define FAR_NUMBER	1000001UL
@@ -57,15 +60,22 @@ static int do_flush_worker(void *arg)
 	return 0;
 }
 
-/* The worker looks again and again without waiting, and the bridge stays. */
+/*
+ * The worker looks again and again without waiting, and the bridge stays. It pauses
+ * longer each time, so that nothing that a process can do keeps it busy.
+ */
 static void expect_stays(struct kunit *test, struct mmun_subscriptions *subs)
 {
+	unsigned long before, after;
 	int i;
 
 	for (i = 0; i < 3; i++) {
+		before = kt_state(subs).retry_delay;
 		kt_join(test, kt_run(test, do_flush_worker, subs));
 		KUNIT_EXPECT_GT(test, mmun_kunit_attached(), 0U);
 		KUNIT_EXPECT_EQ(test, kt_state(subs).doubts, 1U);
+		after = kt_state(subs).retry_delay;
+		KUNIT_EXPECT_TRUE(test, after > before || after >= SHORTEST_LONG_DELAY);
 	}
 }
 
@@ -203,6 +213,31 @@ static void reaping_without_memory_leaves_nothing(struct kunit *test)
 	expect_paired(test, sub);
 }
 
+static unsigned int doubts_in_start;
+
+static void note_doubts(struct kt_sub *sub, const struct mmun_notifier_range *range)
+{
+	doubts_in_start = kt_state(sub).doubts;
+}
+
+/*
+ * The range is in doubt before the subscribers are called: while they are, the kernel
+ * may have counted it, and a removal may begin.
+ */
+static void range_is_in_doubt_during_its_callbacks(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+
+	peer_join(test, mm);
+	sub->on_start = note_doubts;
+	doubts_in_start = 0;
+	reap(test, mm, FAR_NUMBER);
+	KUNIT_EXPECT_EQ(test, doubts_in_start, 1U);
+	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 1U);
+	expect_paired(test, sub);
+}
+
 /* --- case 2: a later number --- */
 
 /* A start with another number ends the doubt, one with the same number does not. */
@@ -259,6 +294,22 @@ static void range_of_exit_ends_doubt(struct kunit *test)
 	kt_gate_open(&peer->release);
 	kt_join(test, task);
 	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 0U);
+	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
+}
+
+/* The number of the release ends the doubt, also where the exit raises no other range. */
+static void release_ends_older_doubt(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+
+	peer_join(test, mm);
+	unmap_all(test, mm);
+	kt_mm_kill(test, mm);
+	reap(test, mm, FAR_NUMBER);
+	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 1U);
+	kt_mm_exit(test, mm);
+	/* The case holds the mm_struct. */
 	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
 }
 
@@ -344,6 +395,78 @@ static void doubt_after_exit_ends_with_last_holder(struct kunit *test)
 	expect_paired(test, sub);
 }
 
+/* --- case 5: rmmod does not wait for the last holder --- */
+
+static const struct exe_param {
+	const char *name;
+	bool exe;
+} exes[] = {
+	{ "with an exe_file", true },
+	{ "without", false },
+};
+
+KT_NAMED_PARAM(exe, exes);
+
+/* Gives @mm another exe_file, and returns the old one; nobody else looks at it. */
+static struct file *swap_exe_file(struct mm_struct *mm, struct file *file)
+{
+	return rcu_replace_pointer(mm->exe_file, file, true);
+}
+
+/*
+ * Memory is given up for an rmmod only, and only after the exit; a mm without an
+ * exe_file does not show when that is. Here the exit stands in exit_mmap(), as the
+ * first range has a lock of the file's that it needs.
+ */
+static void memory_is_given_up_after_exit_for_rmmod_only(struct kunit *test)
+{
+	const struct exe_param *param = test->param_value;
+	struct mm_struct *mm = kt_mm(test);
+	struct file *file = new_file(test, PAGES(1));
+	unsigned long at = map_file(test, mm, file, PAGES(1));
+	struct peer_interval *interval = peer_insert(test, mm, at, PAGES(1));
+	struct file *exe = param->exe ? NULL : swap_exe_file(mm, NULL);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct mmun_subscriptions *subs = mmun_kunit_hold(mm);
+	struct peer_list *peer = peer_join(test, mm);
+	struct kt_actor *range, *task;
+
+	kt_mm_kill(test, mm);
+	range = cut_off_to_gate(test, &interval->gate, file);
+	reap(test, mm, interval->seq);
+	kt_unregister(sub);
+	task = kt_do(test, mm, KT_EXIT, NULL);
+	KT_ASSERT_UNTIL(test, atomic_read(&interval->calls) == 2);
+	KUNIT_EXPECT_TRUE(test, kt_state(subs).released);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_users), 0);
+	mmun_kunit_use_up_patience(subs);
+	mmun_kunit_set_unloading(true);
+	expect_stays(test, subs);
+	mmun_kunit_set_unloading(false);
+	if (!param->exe)
+		swap_exe_file(mm, exe);
+	kt_gate_open(&interval->gate);
+	kt_join(test, range);
+	kt_join(test, task);
+	peer_unregister(peer);
+	peer_remove(interval);
+
+	expect_stays(test, subs);
+	mmun_kunit_set_unloading(true);
+	if (!param->exe) {
+		expect_stays(test, subs);
+		mmun_kunit_set_unloading(false);
+		expect_goes_with_last_holder(test, subs, mm);
+		return;
+	}
+	KUNIT_EXPECT_TRUE(test, kt_until(!mmun_kunit_attached()));
+	mmun_kunit_set_unloading(false);
+	mmun_kunit_recover(subs);
+	mmun_kunit_let_go(subs);
+	KUNIT_EXPECT_TRUE(test, kt_until((forget_mms(test),
+					  atomic_read(&mm->mm_count) == 1)));
+}
+
 /* --- case 6: cut off from a living mm --- */
 
 /* If no range is in flight, the bridge goes though a range is in doubt. */
@@ -391,6 +514,38 @@ static void doubt_of_busy_mm_is_solved_later(struct kunit *test)
 	expect_refusal(test, subs, mm);
 	expect_stays(test, subs);
 	KUNIT_EXPECT_TRUE(test, kt_running(range));
+	kt_gate_open(&peer->gate);
+	kt_join(test, range);
+	KUNIT_EXPECT_TRUE(test, kt_until(!mmun_kunit_attached()));
+	mmun_kunit_let_go(subs);
+	expect_paired(test, sub);
+}
+
+/* The worker that pauses between two tries does not wait out its pause after a proof. */
+static void proof_ends_pause_of_worker(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct file *file = new_file(test, PAGES(1));
+	unsigned long at = map_file(test, mm, file, PAGES(1));
+	struct peer_interval *peer = peer_insert(test, mm, at, PAGES(1));
+	struct kt_range *later = kt_blockable(test, mm, FROM, TO);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct mmun_subscriptions *subs = mmun_kunit_hold(mm);
+	struct kt_actor *range;
+	int i;
+
+	peer_join(test, mm);
+	range = cut_off_to_gate(test, &peer->gate, file);
+	reap(test, mm, FAR_NUMBER);
+	kt_unregister(sub);
+	mmun_kunit_cut_off(mm);
+	for (i = 0; i < 20 && kt_state(subs).retry_delay < 5 * HZ; i++)
+		kt_join(test, kt_run(test, do_flush_worker, subs));
+	KUNIT_EXPECT_TRUE(test, kt_state(subs).worker_pauses);
+	mmun_kunit_seq = FAR_NUMBER + 2;
+	KUNIT_EXPECT_EQ(test, mmun_kunit_accept_on(subs, &later->kernel), 0);
+	KUNIT_EXPECT_EQ(test, kt_state(subs).doubts, 0U);
+	KUNIT_EXPECT_FALSE(test, kt_state(subs).worker_pauses);
 	kt_gate_open(&peer->gate);
 	kt_join(test, range);
 	KUNIT_EXPECT_TRUE(test, kt_until(!mmun_kunit_attached()));
@@ -493,6 +648,25 @@ static void nonblockable_ranges_are_refused_from_release_on(struct kunit *test)
 	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
 }
 
+/*
+ * A bridge whose attach has failed refuses ranges that may not block, so that none is
+ * in doubt while its interval is still in the kernel's tree.
+ */
+static void bridge_of_failed_attach_refuses(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct mmun_subscriptions *subs = mmun_kunit_hold(mm);
+
+	peer_join(test, mm);
+	kt_unregister(sub);
+	mmun_kunit_abandon(subs);
+	expect_refusal(test, subs, mm);
+	KUNIT_EXPECT_TRUE(test, kt_until(!mmun_kunit_attached()));
+	expect_refusal(test, subs, mm);
+	mmun_kunit_let_go(subs);
+}
+
 /* A range that mmun refuses itself leaves no doubt, and takes no other one's. */
 static void own_refusal_leaves_no_doubt(struct kunit *test)
 {
@@ -539,17 +713,22 @@ static struct kunit_case cases[] = {
 	KT_CASE_PARAM(22, doubt_needs_foreign_notifier, alone_gen_params),
 	KT_CASE(22, reaping_that_overlaps_exit_leaves_nothing),
 	KT_CASE(22, reaping_without_memory_leaves_nothing),
+	KT_CASE(07, range_is_in_doubt_during_its_callbacks),
 	KT_CASE(07, later_number_ends_doubt),
 	KT_CASE(07, doubts_are_of_one_number),
 	KT_CASE(07, range_of_exit_ends_doubt),
+	KT_CASE(07, release_ends_older_doubt),
 	KT_CASE(07, release_waits_for_range_in_doubt_for_bounded_time),
 	KT_CASE(07, release_goes_on_when_range_in_doubt_ends),
 	KT_CASE(22, doubt_after_exit_ends_with_last_holder),
+	KT_CASE_PARAM(22, memory_is_given_up_after_exit_for_rmmod_only, exe_gen_params),
 	KT_CASE(07, doubt_of_idle_mm_is_solved),
 	KT_CASE(07, doubt_of_busy_mm_is_solved_later),
+	KT_CASE(22, proof_ends_pause_of_worker),
 	KT_CASE(07, doubt_in_storm_of_ranges_is_solved),
 	KT_CASE(07, doubt_of_marked_mm_lasts_until_exit),
 	KT_CASE(22, nonblockable_ranges_are_refused_from_release_on),
+	KT_CASE(07, bridge_of_failed_attach_refuses),
 	KT_CASE(07, own_refusal_leaves_no_doubt),
 	KT_CASE(07, unstable_mm_gets_no_bridge),
 	{}

@@ -36,9 +36,9 @@ copy_sources() {
 		"$TOP"/tools "$TOP"/example "$new" ||
 		return 1
 	find "$new" \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete
-	rm -f "$new/test/first_driver.c"
-	readme_example >"$new/test/first_driver.c"
-	[ -s "$new/test/first_driver.c" ] || rm -f "$new/test/first_driver.c"
+	rm -f "$new/test/peer/first_driver.c"
+	readme_example >"$new/test/peer/first_driver.c"
+	[ -s "$new/test/peer/first_driver.c" ] || rm -f "$new/test/peer/first_driver.c"
 
 	stamp=$(build_stamp "${2:-}" "$new" 2>/dev/null | sha256sum)
 	if [ "${2:-}" = quick ] && [ "$(cat "$dir/stamp" 2>/dev/null)" = "$stamp" ]; then
@@ -67,7 +67,7 @@ wanted_swap() {
 
 	[ -n "${only:-}" ] || return 0
 	for name in ${only//,/ }; do
-		! grep -qsE '"(t_area|t_event)\.h"' "$1/test/$name.c" || return 0
+		! grep -qsE '"(t_area|t_event)\.h"' "$1/test/programs/$name.c" || return 0
 	done
 	return 1
 }
@@ -93,8 +93,8 @@ build_tree() {
 	[ -n "${2:-}" ] || make+=(W=1 C=2 CHECK=sparse)
 	if ! "${make[@]}" modules >"$dir/log" 2>&1; then
 		# An example that does not compile must not keep the rest from a test.
-		rm "$src/test/first_driver.c" 2>/dev/null || return 1
-		rm -f "$src/test/first_driver.ko"
+		rm "$src/test/peer/first_driver.c" 2>/dev/null || return 1
+		rm -f "$src/test/peer/first_driver.ko"
 		"${make[@]}" modules >>"$dir/log" 2>&1 || return 1
 		failed=1
 	fi
@@ -105,7 +105,7 @@ build_tree() {
 		failed=1
 	fi
 	for name in mmun mmun_test mmun_peer mmun_example mmun_example_window mmun_bench first_driver mmun_kunit; do
-		for t in "$src/$name.ko" "$src"/{test,kunit,example,bench}/"$name.ko"; do
+		for t in "$src/$name.ko" "$src"/{test/driver,test/peer,kunit,example,bench/module}/"$name.ko"; do
 			[ -e "$t" ] || continue
 			cp "$t" "$root/modules/"
 			strip --strip-debug "$root/modules/$name.ko"
@@ -117,18 +117,16 @@ build_tree() {
 	done >"$root/modules/order"
 
 	build_program "$root/bin/mmunctl" "$src"/tools/*.c || failed=1
-	for t in "$src"/test/demo_*.c; do
-		[ ! -e "$t" ] || build_program "$root/bin/$(basename "$t" .c)" "$t" || failed=1
-	done
 	[ "${2:-}" != demo ] || return $failed
+	build_program "$root/bin/mmun-bench" "$src"/bench/program/*.c || failed=1
 	# zram asks for its compressor by name, which modprobe would load.
 	for name in lzo-rle zram; do
 		! wanted_swap "$src" || kernel_modules "$1" "$root/modules" $name
 	done >"$root/modules/sources"
-	for t in "$src"/test/[tb]_*.c; do
+	for t in "$src"/test/programs/t_*.c "$src"/bench/guest/b_*.c; do
 		[ ! -e "$t" ] || ! wanted_program "$t" || build_program "$root/tests/$(basename "$t" .c)" "$t" || failed=1
 	done
-	for t in "$src"/test/*.sh; do
+	for t in "$src"/test/programs/*.sh "$src"/bench/guest/b_*.sh; do
 		[ ! -e "$t" ] || ! wanted_program "$t" || install -m 755 "$t" "$root/tests/$(basename "$t" .sh)"
 	done
 	(cd "$root/tests" && ls) | grep -v '^b_' >"$dir/check"
@@ -163,7 +161,7 @@ build_program() {
 	local output=$1 dir=${1%/root/*} kept
 
 	shift
-	kept=$CACHE/build/programs/$(cat "$@" "$dir"/src/{test,tools,example}/*.h \
+	kept=$CACHE/build/programs/$(cat "$@" "$dir"/src/{test/programs,tools,example,bench/program}/*.h \
 		"$dir"/src/include/uapi/linux/*.h "$TOP/VERSION" "$TOP/scripts/build.sh" | sha1sum | cut -d' ' -f1)
 	if [ ! -e "$kept" ]; then
 		mkdir -p "${kept%/*}"

@@ -7,12 +7,9 @@
 suite_names() {
 	local f
 
-	for f in "$TOP"/test/t_*.c "$TOP"/test/*.sh; do
+	for f in "$TOP"/test/programs/t_*.c "$TOP"/test/programs/*.sh; do
 		f=${f##*/}
-		case $f in
-		b_*) ;;
-		*) echo "${f%.*}" ;;
-		esac
+		echo "${f%.*}"
 	done
 	echo demo
 }
@@ -66,7 +63,7 @@ concerns() {
 	esac
 	[ -e "$TOP/$file" ] || die "FOR=$1 is no file of the tree."
 	case $file in
-	test/t_*.c | test/module.sh)
+	test/programs/t_*.c | test/programs/module.sh)
 		TESTS=${file##*/}
 		TESTS=${TESTS%.*}
 		return
@@ -85,10 +82,10 @@ concerns() {
 
 # check_concerns: what scripts/concerns names is there, and every source is in it
 check_concerns() (
-	for f in "$TOP"/*.[ch] "$TOP"/{test,kunit,bench,tools,example}/*.[ch]; do
+	for f in "$TOP"/*.[ch] "$TOP"/{test/driver,test/peer,test/programs,kunit,bench/module,bench/program,bench/guest,bench/qemu,tools,example}/*.[ch]; do
 		f=${f#"$TOP/"}
 		case $f in
-		*.mod.c | test/first_driver.c) continue ;;
+		*.mod.c | test/peer/first_driver.c) continue ;;
 		esac
 		concerns "$f"
 	done

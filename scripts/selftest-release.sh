@@ -51,8 +51,8 @@ release "debian/changelog has another version" 1 "missing: debian/changelog has 
 	commit sed -i '1s/(.*)/(9.9)/' debian/changelog
 release "a man page has another version" 1 "missing: Documentation/man/mmun.4 has version 9.9," \
 	commit sed -i 's/"mmun [0-9.]*"/"mmun 9.9"/' Documentation/man/mmun.4
-release "a module states no version" 1 "missing: bench/main.c has no MODULE_VERSION" \
-	commit sed -i '/^MODULE_VERSION/d' bench/main.c
+release "a module states no version" 1 "missing: bench/module/main.c has no MODULE_VERSION" \
+	commit sed -i '/^MODULE_VERSION/d' bench/module/main.c
 release "the tag is at another commit" 1 "missing: the tag v.* exists at another commit" tag_elsewhere
 release "an address that is a placeholder" 1 "missing: MAINTAINERS gives a placeholder .* a@example.org" \
 	commit sed -i 's|^M:.*|M:	a <a@example.org>|' MAINTAINERS

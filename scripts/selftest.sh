@@ -78,13 +78,13 @@ done
 # A profile: windows that are forgotten, that are kept together, one that is far from the
 # others; names that mean the same place. Then a line that nobody counted, and one that
 # nobody measured.
-gzip -c "$TOP/scripts/golden/profile/symbols" >"$work/symbols"
+gzip -c "$TOP/bench/golden/symbols" >"$work/symbols"
 profile() {
-	"$TOP/scripts/profile-table" "$TOP/scripts/golden/profile/counts" "$work/symbols" \
-		"$TOP/scripts/golden/profile/results.log" "$@" >"$work/said" 2>&1
+	"$TOP/bench/profile-table" "$TOP/bench/golden/counts" "$work/symbols" \
+		"$TOP/bench/golden/results.log" "$@" >"$work/said" 2>&1
 }
 profile fork.list.1 put.freed
-diff "$TOP/scripts/golden/profile/table" "$work/said" >"$work/diff"
+diff "$TOP/bench/golden/table" "$work/said" >"$work/diff"
 ok "profile: the table" $? 0 "$work/diff"
 profile fork.list.1
 ok "profile: more lines than were asked for" $? 1 "$work/said"

@@ -2,13 +2,12 @@
 /*
  * mmunctl: watch a live process through mmun, by way of mmun_test's device.
  *
- * This file reads the command line; watch.c, demo.c and bench.c do the work.
+ * This file reads the command line; watch.c and demo.c do the work.
  */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "bench.h"
 #include "mmunctl.h"
 
 static const char help_main[] =
@@ -17,11 +16,9 @@ static const char help_main[] =
 "  mmunctl watch PID    print every invalidation of a process as it happens\n"
 "  mmunctl stats [PID]  count them for a while; without PID, the driver's figures\n"
 "  mmunctl demo         let a program change its memory, and check the events\n"
-"  mmunctl bench        measure mmun beside the kernel's own notifier core\n"
 "  mmunctl --version    print the version of mmunctl\n"
 "\n"
-"mmunctl COMMAND --help tells more. It needs root, mmun.ko and mmun_test.ko; bench\n"
-"needs bench/mmun_bench.ko instead of the latter.\n"
+"mmunctl COMMAND --help tells more. It needs root, mmun.ko and mmun_test.ko.\n"
 "\n"
 "Exit codes: 0 done (demo: passed); 1 it began and then failed (demo: failed);\n"
 "2 it could not begin: wrong usage, no device, no such process, no permission.\n";
@@ -86,35 +83,6 @@ static const char help_demo[] =
 "The last line is 'demo: PASS' or 'demo: FAIL'.\n"
 "Exit codes: 0 PASS; 1 FAIL; 2 it could not begin: wrong usage, no device, no\n"
 "permission.\n";
-
-static const char help_bench[] =
-"mmunctl bench [--only GROUP,... | --line ID] [--rounds N] [--quick] [--strict]\n"
-"              [--json FILE|-] [--baseline FILE] [--loaded FILE]\n"
-"mmunctl bench --write-baseline FILE\n"
-"mmunctl bench --from FILE [--from FILE]... [--json FILE|-]\n"
-"\n"
-"Does the same operations on the kernel's own notifier core and on mmun, taking\n"
-"turns, and prints the medians, their ratio, and whether it meets its target.\n"
-"\n"
-"  --only GROUP,...       register, unregister, put, get, interval, read, mmap,\n"
-"                         idle (a range after the last subscriber has left), exit,\n"
-"                         fork, scale (two CPUs at get and read), mmap2 (two CPUs at\n"
-"                         mmap), memory, isolation, nothing\n"
-"  --line ID              one line of the table, by its id in the JSON: fork.list.1\n"
-"  --rounds N             processes of each core for a figure, 1 to 20; 5\n"
-"  --quick                small sizes and few rounds, to see that it works\n"
-"  --strict               exit code 1 if a target is not met\n"
-"  --json FILE            write the figures there too; '-': and print no table\n"
-"  --write-baseline FILE  add to FILE what system calls cost; needs no device\n"
-"  --baseline FILE        'nothing attached' is compared with that, made while mmun was\n"
-"                         not loaded, and not with the same before anything was attached\n"
-"  --loaded FILE          'nothing attached' is that, made while mmun was loaded\n"
-"  --from FILE            measure nothing: print what --json wrote; with --quick,\n"
-"                         without the lines that are not there\n"
-"\n"
-"The last line is 'bench: N of N targets met'.\n"
-"Exit codes: 0 measured; 1 something could not be measured; 2 it could not begin:\n"
-"wrong usage, no device, no permission.\n";
 
 static int usage(const char *command, const char *complaint, const char *what)
 {
@@ -291,82 +259,6 @@ static int run_demo(char **argv)
 	return cmd_demo(json);
 }
 
-/* GROUP,GROUP,... of those that the table has */
-static bool parse_groups(const char *s)
-{
-	size_t len;
-
-	do {
-		len = strcspn(s, ",");
-		if (!bench_is_group(s, len))
-			return false;
-		s += len;
-	} while (*s++);
-	return true;
-}
-
-static bool parse_rounds(const char *s, unsigned int *rounds)
-{
-	if (!all_digits(s) || strlen(s) > 2)
-		return false;
-	*rounds = strtoul(s, NULL, 10);
-	return *rounds >= 1 && *rounds <= 20;
-}
-
-static int run_bench(char **argv)
-{
-	struct bench_options opt = { .rounds = 5 };
-	const char *from[9] = { NULL };
-	const char *value;
-	size_t nr_from = 0;
-
-	for (; *argv; argv++) {
-		if (!strcmp(*argv, "--help") || !strcmp(*argv, "-h")) {
-			fputs(help_bench, stdout);
-			return CODE_OK;
-		} else if (!strcmp(*argv, "--quick")) {
-			opt.quick = true;
-			opt.rounds = 1;
-		} else if (!strcmp(*argv, "--strict")) {
-			opt.strict = true;
-		} else if (value_of("--only", &argv, &opt.only)) {
-			if (!parse_groups(opt.only))
-				return usage("bench",
-					     "--only wants groups with commas between, not",
-					     opt.only);
-		} else if (value_of("--line", &argv, &opt.line)) {
-			if (!table_has(opt.line))
-				return usage("bench", "--line wants the id of a line, not",
-					     opt.line);
-		} else if (value_of("--rounds", &argv, &value)) {
-			if (!parse_rounds(value, &opt.rounds))
-				return usage("bench", "--rounds wants a number from 1 to 20, not",
-					     value);
-		} else if (value_of("--json", &argv, &opt.json) ||
-			   value_of("--baseline", &argv, &opt.baseline) ||
-			   value_of("--loaded", &argv, &opt.loaded) ||
-			   value_of("--write-baseline", &argv, &opt.write_baseline)) {
-			continue;
-		} else if (value_of("--from", &argv, &value)) {
-			if (nr_from == ARRAY_SIZE(from) - 1)
-				return usage("bench", "that is too many files", NULL);
-			from[nr_from++] = value;
-			opt.from = from;
-		} else {
-			return usage("bench", **argv == '-' ?
-				     "there is no option" :
-				     "it takes no argument", *argv);
-		}
-	}
-	if (opt.loaded && !opt.baseline)
-		return usage("bench", "--loaded is compared with --baseline", NULL);
-	if (opt.line && (opt.only || opt.write_baseline))
-		return usage("bench", "--line measures nothing else", NULL);
-	if (opt.from && (opt.only || opt.line || opt.baseline || opt.loaded || opt.write_baseline))
-		return usage("bench", "--from measures nothing", NULL);
-	return cmd_bench(&opt);
-}
-
 int main(int argc, char **argv)
 {
 	int code;
@@ -390,8 +282,6 @@ int main(int argc, char **argv)
 		code = run_stats(argv + 2);
 	} else if (!strcmp(argv[1], "demo")) {
 		code = run_demo(argv + 2);
-	} else if (!strcmp(argv[1], "bench")) {
-		code = run_bench(argv + 2);
 	} else {
 		return usage(NULL, "there is no command", argv[1]);
 	}

@@ -21,7 +21,7 @@
 
 #include "kselftest_harness.h"
 
-#include "../example/mmun_example.h"
+#include "../../example/mmun_example.h"
 
 #define DEVICE		"/dev/mmun_example"
 #define WINDOW_DEVICE	"/dev/mmun_example_window"

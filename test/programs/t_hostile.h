@@ -397,6 +397,7 @@ enum victim_kind {
 struct victim {
 	pid_t pid;
 	pid_t second;
+	pid_t reader;		/* see lead_read_remote(), or 0 */
 	unsigned long area;
 	int pidfd;
 	int go;
@@ -520,7 +521,7 @@ static inline void victim_uffd(void)
 	if (victim_thread(victim_touch, NULL) ||
 	    victim_thread(victim_remove, NULL))
 		_exit(7);
-	victim_say(getpid());
+	victim_say(fd);
 }
 
 /* The stacks of all threads are mapped before anybody is slow. */
@@ -683,7 +684,7 @@ static inline long lead_go(void)
 	return write(victim.go, "", 1) == 1 ? 0 : -errno;
 }
 
-/* The child that the victim has in its own address space. */
+/* What the victim says then: a child in its own address space, or its userfaultfd. */
 static inline long lead_go_and_hear(void)
 {
 	long ret = lead_go();
@@ -787,12 +788,19 @@ static inline long lead_bury(void)
 		pid = waitpid(-1, &status, WNOHANG | __WALL);
 		if (pid > 0 && WIFSTOPPED(status))
 			ptrace(PTRACE_CONT, pid, 0, 0);
+		else if (pid > 0 && pid == victim.reader)
+			victim.reader = 0;
 		else if (pid == victim.pid || pid < 0)
 			break;
 		else if (!pid)
 			step();
 		if (now_ms() > until)
 			return -ETIME;
+	}
+	if (victim.reader) {
+		kill(victim.reader, SIGKILL);
+		if (wait_pid(victim.reader, 10000) < 0)
+			return -ECHILD;
 	}
 	lead_forget();
 	return 0;
@@ -831,20 +839,29 @@ static inline long lead_kill_and_reap(unsigned long reapers)
 }
 
 /*
- * Another process reads the memory of the victim, and waits in a fault there; it
- * has the address space until then.
+ * Another process reads the memory of the victim, and waits in a fault there until
+ * lead_bury() kills it; it has the address space until then. It also holds the
+ * victim's userfaultfd, so that the victim's exit does not release that: up to 6.1 a
+ * reader that comes to its fault during the release tries again for ever with the
+ * mmap lock held, and the release waits for that lock ("mm/userfaultfd: fix release
+ * hang over concurrent GUP" mends it in 6.15 and in 6.12's stable releases).
  */
-static inline long lead_read_remote(void)
+static inline long lead_read_remote(unsigned long uffd)
 {
 	static char byte;
 	struct iovec to = { &byte, 1 }, from = { (void *)victim.area, 1 };
-	pid_t pid = fork();
+	int fd = syscall(SYS_pidfd_getfd, victim.pidfd, (int)uffd, 0);
 
-	if (pid)
-		return pid < 0 ? -errno : pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	process_vm_readv(victim.pid, &to, 1, &from, 1, 0);
-	_exit(0);
+	if (fd < 0)
+		return -errno;
+	victim.reader = fork();
+	if (!victim.reader) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		process_vm_readv(victim.pid, &to, 1, &from, 1, 0);
+		_exit(0);
+	}
+	close(fd);
+	return victim.reader < 0 ? -EAGAIN : 0;
 }
 
 /* Another process punches a hole into the memory that the victim has mapped. */

@@ -42,4 +42,4 @@ static inline void unlock_and_stop(struct mm_struct *mm)
 /* The example has one such line: the end of the look-up in page_fault(). */
 #define mmap_read_unlock(mm)	unlock_and_stop(mm)
 
-#include "../example/mmun_example.c"
+#include "../../example/mmun_example.c"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /dev/mmun_bench: every bad input has its errno and leaves nothing behind; each
- * operation works on both cores; and mmunctl bench measures with it. That what was
+ * operation works on both cores; and mmun-bench measures with it. That what was
  * attached is gone shows when the modules are unloaded.
  */
 #include "t_common.h"
@@ -463,9 +463,9 @@ static const char *const idle_rows[] = {
 	"idle.range.nothing", "idle.range.idle", "idle.range.list", "idle.range.over",
 };
 
-#define QUICK	"mmunctl bench --quick"
+#define QUICK	"mmun-bench --quick"
 
-TEST(mmunctl_bench)
+TEST(program_measures)
 {
 	unsigned int i;
 
@@ -484,7 +484,7 @@ TEST(mmunctl_bench)
 	EXPECT_EQ(0, system("test $(grep -c '^  idle over 1 list ' /tmp/i.out) = 2"));
 	EXPECT_EQ(0, system("test $(grep -c '^  idle over 1 list .*<= 1 ' /tmp/i.out) = 1"));
 	EXPECT_EQ(1 << 8, system(QUICK " --line idle.range.over >/dev/null 2>&1"));
-	EXPECT_EQ(2 << 8, system("mmunctl bench --only nobody 2>/dev/null"));
+	EXPECT_EQ(2 << 8, system("mmun-bench --only nobody 2>/dev/null"));
 	/* One line, and no other of its group. */
 	EXPECT_EQ(0, system(QUICK " --line get.locked --json /tmp/b.json >/tmp/b.out 2>&1"));
 	EXPECT_TRUE(last_line_is_a_verdict("/tmp/b.out"));
@@ -492,14 +492,14 @@ TEST(mmunctl_bench)
 	EXPECT_EQ(0, system("test $(grep -c '\"id\"' /tmp/b.json) = 1"));
 	/* It is made of two others. */
 	EXPECT_EQ(1 << 8, system(QUICK " --line register.flat >/dev/null 2>&1"));
-	EXPECT_EQ(2 << 8, system("mmunctl bench --line get 2>/dev/null"));
-	EXPECT_EQ(2 << 8, system("mmunctl bench --line 2>/dev/null"));
-	EXPECT_EQ(2 << 8, system("mmunctl bench --line get.locked --only get 2>/dev/null"));
-	EXPECT_EQ(2 << 8, system("mmunctl bench --line get.locked --from /tmp/b.json 2>/dev/null"));
-	EXPECT_EQ(2 << 8, system("mmunctl bench --rounds 0 2>/dev/null"));
-	EXPECT_EQ(2 << 8, system("mmunctl bench --from /nowhere 2>/dev/null"));
-	EXPECT_EQ(2 << 8, system("mmunctl bench --baseline /dev/null 2>/dev/null"));
-	EXPECT_EQ(2 << 8, system("mmunctl bench --loaded /dev/null 2>/dev/null"));
+	EXPECT_EQ(2 << 8, system("mmun-bench --line get 2>/dev/null"));
+	EXPECT_EQ(2 << 8, system("mmun-bench --line 2>/dev/null"));
+	EXPECT_EQ(2 << 8, system("mmun-bench --line get.locked --only get 2>/dev/null"));
+	EXPECT_EQ(2 << 8, system("mmun-bench --line get.locked --from /tmp/b.json 2>/dev/null"));
+	EXPECT_EQ(2 << 8, system("mmun-bench --rounds 0 2>/dev/null"));
+	EXPECT_EQ(2 << 8, system("mmun-bench --from /nowhere 2>/dev/null"));
+	EXPECT_EQ(2 << 8, system("mmun-bench --baseline /dev/null 2>/dev/null"));
+	EXPECT_EQ(2 << 8, system("mmun-bench --loaded /dev/null 2>/dev/null"));
 }
 
 TEST_HARNESS_MAIN

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What it costs to fill a mirror with 1 GiB of present pages and to read them
+ * The cost of filling a mirror with 1 GiB of present pages, and of reading them
  * through it: the mirror of mmun_test beside upstream's test_hmm, built without a
  * change and running on the kernel's own notifier.
  *
@@ -9,7 +9,7 @@
  * mmun_test in two, FAULT and MREAD. They take turns, each with an empty table.
  * "make bench" loads test_hmm; without it there is nothing to compare with.
  */
-#include "t_common.h"
+#include "../../test/programs/t_common.h"
 
 #include <sys/sysmacros.h>
 

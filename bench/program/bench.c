@@ -24,7 +24,6 @@
 #include <unistd.h>
 #include <linux/mmun_bench.h>
 #include "bench.h"
-#include "mmunctl.h"
 
 #define BENCH_DEVICE	"/dev/mmun_bench"
 #define PAGE		4096ul
@@ -93,6 +92,14 @@ static void __noreturn __printf(1, 2) die(const char *fmt, ...)
 	va_end(ap);
 	fprintf(stderr, ": %s\n", strerror(err));
 	_exit(CODE_FAIL);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
 static void sample(double value)
@@ -1432,7 +1439,7 @@ static void bench_isolation(void)
 	table_set_limit("isolation.release.sync", 0.8e6 * slow_ms());
 }
 
-/* --- the command --- */
+/* --- the groups --- */
 
 static const struct {
 	const char *group;
@@ -1487,7 +1494,7 @@ static bool can_begin(void)
 	int fd = open(BENCH_DEVICE, O_RDWR | O_CLOEXEC);
 
 	if (fd < 0) {
-		fprintf(stderr, "%s cannot be opened: %s; it needs root, mmun.ko and bench/mmun_bench.ko\n",
+		fprintf(stderr, "%s cannot be opened: %s; it needs root, mmun.ko and bench/module/mmun_bench.ko\n",
 			BENCH_DEVICE, strerror(errno));
 		return false;
 	}
@@ -1535,7 +1542,7 @@ static int read_earlier(void)
 	return CODE_OK;
 }
 
-int cmd_bench(const struct bench_options *opt)
+int run_benchmark(const struct bench_options *opt)
 {
 	double line[COLUMNS];
 	int code, ret;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A plugin of QEMU: how many instructions the guest executes, and where, between the
- * marks that mmunctl bench and mmun_bench have around what they time.
+ * marks that mmun-bench and mmun_bench have around what they time.
  *
  * For a guest with one CPU whose clock counts instructions (scripts/guest -c): it is
  * not the guest that counts, so its clock runs as it does without.
@@ -11,7 +11,7 @@
  * side. One that faults half way is charged too much by the rest of its block.
  *
  * One line in the file for each mark: its number; and after an end, one for each
- * block: address and instructions. scripts/profile-table reads them.
+ * block: address and instructions. bench/profile-table reads them.
  */
 #include <stdbool.h>
 #include <stdint.h>

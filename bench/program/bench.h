@@ -7,7 +7,20 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* bench_table.c: what is measured, by id, and what is asked of it */
+#define NSEC_PER_SEC	1000000000ull
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define __printf(f, a)	__attribute__((format(printf, f, a)))
+#define __noreturn	__attribute__((noreturn))
+
+/* Exit codes; --help documents them. */
+enum {
+	CODE_OK = 0,		/* measured */
+	CODE_FAIL = 1,		/* begun, and then went wrong */
+	CODE_NOT_BEGUN = 2,	/* usage, device or permission */
+};
+
+/* table.c: what is measured, by id, and what is asked of it */
 enum column { IN_KERNEL, ON_MMUN, COLUMNS };
 
 void table_set(const char *id, double kernel, double mmun);
@@ -35,6 +48,6 @@ struct bench_options {
 };
 
 bool bench_is_group(const char *name, size_t len);
-int cmd_bench(const struct bench_options *opt);
+int run_benchmark(const struct bench_options *opt);
 
 #endif /* BENCH_H */

@@ -27,7 +27,7 @@ static unsigned int attach_in_a_loop(struct __test_metadata *_metadata,
 	return attached;
 }
 
-TEST_F_TIMEOUT(hostile, attach_loop_on_a_reaped_process_leaves_nothing, 200)
+TEST_F_TIMEOUT(hostile, attach_loop_on_a_reaped_process_leaves_nothing, LOOP_LIMIT_S)
 {
 	struct books held = {};
 	unsigned int attached;
@@ -64,7 +64,7 @@ static void reaped_at_exit_once(struct __test_metadata *_metadata,
 		ASSERT_EQ(0, unwatch(self->fd, &w));
 }
 
-TEST_F_TIMEOUT(hostile, reaped_at_its_exit_in_a_loop_leaves_nothing, 200)
+TEST_F_TIMEOUT(hostile, reaped_at_its_exit_in_a_loop_leaves_nothing, LOOP_LIMIT_S)
 {
 	NEED_MRELEASE();
 	for (; goes_on(self); self->rounds++)
@@ -72,7 +72,7 @@ TEST_F_TIMEOUT(hostile, reaped_at_its_exit_in_a_loop_leaves_nothing, 200)
 	EXPECT_SILENCE();
 }
 
-TEST_F_TIMEOUT(hostile, unmapped_all_in_a_loop_leaves_nothing, 200)
+TEST_F_TIMEOUT(hostile, unmapped_all_in_a_loop_leaves_nothing, LOOP_LIMIT_S)
 {
 	struct watch w;
 
@@ -104,19 +104,19 @@ static void reaped_in_a_loop(struct __test_metadata *_metadata,
 	EXPECT_SILENCE();
 }
 
-TEST_F_TIMEOUT(hostile, killed_and_reaped_by_another_task_leaves_nothing, 200)
+TEST_F_TIMEOUT(hostile, killed_and_reaped_by_another_task_leaves_nothing, LOOP_LIMIT_S)
 {
 	NEED_MRELEASE();
 	reaped_in_a_loop(_metadata, self, 1);
 }
 
-TEST_F_TIMEOUT(hostile, killed_and_reaped_by_four_tasks_leaves_nothing, 200)
+TEST_F_TIMEOUT(hostile, killed_and_reaped_by_four_tasks_leaves_nothing, LOOP_LIMIT_S)
 {
 	NEED_MRELEASE();
 	reaped_in_a_loop(_metadata, self, 4);
 }
 
-TEST_F_TIMEOUT(hostile, exec_of_a_second_thread_in_a_loop_leaves_nothing, 200)
+TEST_F_TIMEOUT(hostile, exec_of_a_second_thread_in_a_loop_leaves_nothing, LOOP_LIMIT_S)
 {
 	struct mmun_test_stats s;
 	struct watch old, new;
@@ -157,17 +157,17 @@ static void shared_in_a_loop(struct __test_metadata *_metadata,
 	EXPECT_SILENCE();
 }
 
-TEST_F_TIMEOUT(hostile, mm_shared_by_clone_in_a_loop_leaves_nothing, 200)
+TEST_F_TIMEOUT(hostile, mm_shared_by_clone_in_a_loop_leaves_nothing, LOOP_LIMIT_S)
 {
 	shared_in_a_loop(_metadata, self, V_CLONE_VM);
 }
 
-TEST_F_TIMEOUT(hostile, mm_shared_by_vfork_in_a_loop_leaves_nothing, 200)
+TEST_F_TIMEOUT(hostile, mm_shared_by_vfork_in_a_loop_leaves_nothing, LOOP_LIMIT_S)
 {
 	shared_in_a_loop(_metadata, self, V_VFORK);
 }
 
-TEST_F_TIMEOUT(hostile, first_thread_gone_in_a_loop_leaves_nothing, 200)
+TEST_F_TIMEOUT(hostile, first_thread_gone_in_a_loop_leaves_nothing, LOOP_LIMIT_S)
 {
 	struct mmun_test_stats s;
 	struct watch w;
@@ -202,14 +202,14 @@ static void punched_once(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, unwatch(self->fd, &w));
 }
 
-TEST_F_TIMEOUT(hostile, killed_in_a_hole_punch_leaves_nothing, 200)
+TEST_F_TIMEOUT(hostile, killed_in_a_hole_punch_leaves_nothing, LOOP_LIMIT_S)
 {
 	for (; goes_on(self); self->rounds++)
 		punched_once(_metadata, self, V_HOLE);
 	EXPECT_SILENCE();
 }
 
-TEST_F_TIMEOUT(hostile, exits_in_a_hole_punch_leaves_nothing, 200)
+TEST_F_TIMEOUT(hostile, exits_in_a_hole_punch_leaves_nothing, LOOP_LIMIT_S)
 {
 	for (; goes_on(self); self->rounds++)
 		punched_once(_metadata, self, V_EXIT_HOLE);
@@ -225,11 +225,13 @@ static void uffd_once(struct __test_metadata *_metadata,
 {
 	pid_t pid = LEAD(spawn, V_UFFD);
 	struct watch w;
+	long uffd;
 
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, watch(self->fd, pid, &w));
-	ASSERT_LT(0, LEAD(go_and_hear));
-	ASSERT_LT(0, LEAD(read_remote));
+	uffd = LEAD(go_and_hear);
+	ASSERT_LT(0, uffd);
+	ASSERT_EQ(0, LEAD(read_remote, uffd));
 	/* by turns: when all of them wait, and on their way */
 	if (self->rounds & 1)
 		sleep_ms(5);
@@ -238,14 +240,14 @@ static void uffd_once(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, unwatch(self->fd, &w));
 }
 
-TEST_F_TIMEOUT(hostile, killed_in_userfaultfd_leaves_nothing, 200)
+TEST_F_TIMEOUT(hostile, killed_in_userfaultfd_leaves_nothing, LOOP_LIMIT_S)
 {
 	for (; goes_on(self); self->rounds++)
 		uffd_once(_metadata, self);
 	EXPECT_SILENCE();
 }
 
-TEST_F_TIMEOUT(hostile, dies_in_48_slow_ranges_and_leaves_nothing, 200)
+TEST_F_TIMEOUT(hostile, dies_in_48_slow_ranges_and_leaves_nothing, LOOP_LIMIT_S)
 {
 	struct watch w;
 
