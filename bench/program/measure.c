@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What all measurements need: the device, processes, the medians of both cores.
+ * All measurements share this: the device, processes, the medians of both cores.
  *
  * Every sample is taken in a process of its own, since a mm that ever had a
  * subscriber of the kernel's keeps traces of it. The processes of the two cores
