@@ -403,6 +403,8 @@ static void range_between_attach_steps_is_not_counted(struct kunit *test)
 	task = kt_do(test, mm, KT_REGISTER, sub);
 	KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 2);
 	kt_assert_sleeps(test, task);
+	/* Nobody subscribes to a bridge that does not receive all ranges yet. */
+	KUNIT_EXPECT_FALSE(test, mmun_kunit_found(mm));
 	kt_join(test, cut_off_beside(test, upper));
 	KUNIT_EXPECT_EQ(test, atomic_read(&peer->calls), 1);
 	range = cut_off_to_gate(test, &peer->gate, upper);
@@ -667,9 +669,11 @@ static void subscribe_after_exit_fails(struct kunit *test)
 	struct mm_struct *mm = kt_mm(test), *mm2 = kt_mm(test);
 	struct kt_interval *interval = kt_interval(test);
 	struct kt_sub *sub = kt_sub(test, &kt_range_ops);
+	struct mmun_subscriptions *subs;
 
 	/* One that was never subscribed to, and one that still is. */
 	kt_register(test, mm2, &kt_range_ops);
+	subs = mmun_kunit_hold(mm2);
 	kt_mm_kill(test, mm);
 	kt_mm_exit(test, mm);
 	kt_mm_kill(test, mm2);
@@ -690,6 +694,8 @@ static void subscribe_after_exit_fails(struct kunit *test)
 						      PAGES(1),
 						      &kt_interval_ops),
 			-ESRCH);
+	/* Nor does one succeed that found the state before the exit. */
+	KUNIT_EXPECT_FALSE(test, mmun_kunit_let_in(subs));
 	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
 }
 

@@ -535,7 +535,7 @@ static void simulated_and_real_range_end_separately(struct kunit *test)
 }
 
 /* An end without a start reaches no subscriber, and the next range does. */
-static void end_without_start_is_ignored(struct kunit *test)
+static void end_without_start_reaches_no_subscriber(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	unsigned long at = kt_mmap(test, mm, PAGES(1));
@@ -675,7 +675,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(09, leaver_gets_end_of_real_range_once),
 	KT_CASE(09, register_waits_for_real_range),
 	KT_CASE(09, simulated_and_real_range_end_separately),
-	KT_CASE(09, end_without_start_is_ignored),
+	KT_CASE(09, end_without_start_reaches_no_subscriber),
 	KT_CASE(18, each_interval_is_released_once),
 	KT_CASE(18, interval_release_precedes_freeing),
 	KT_CASE(08, exit_ends_real_range_of_other_task),

@@ -71,15 +71,21 @@ int mmun_kunit_start(struct mmu_notifier_range *range)
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_start);
 
+void mmun_kunit_end_on(struct mmun_subscriptions *subs, struct mmu_notifier_range *range)
+{
+	struct mmun_bridge bridge = { .shim = to_shim(subs) };
+
+	bridge_end(&bridge.mn, range);
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_end_on);
+
 void mmun_kunit_end(struct mmu_notifier_range *range)
 {
 	struct mmun_subscriptions *subs = mmun_subscriptions_find(range->mm);
-	struct mmun_bridge bridge;
 
 	if (!subs)
 		return;
-	bridge.shim = to_shim(subs);
-	bridge_end(&bridge.mn, range);
+	mmun_kunit_end_on(subs, range);
 	mmun_subscriptions_put(subs);
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_end);
@@ -206,6 +212,7 @@ void mmun_kunit_look(struct mmun_subscriptions *subs,
 		state->gettable++;
 	state->settle_delay = to_shim(subs)->settle_delay;
 	state->retry_delay = to_shim(subs)->retry_delay;
+	state->throttled = READ_ONCE(to_shim(subs)->throttled);
 	state->worker_pauses = timer_pending(&to_shim(subs)->work.timer);
 	state->seq = subs->invalidate_seq;
 	mmun_unlock(subs);

@@ -40,6 +40,7 @@ struct mmun_kunit_state {
 	/* ... and before it tries again to remove the interval */
 	unsigned long retry_delay;
 	bool worker_pauses;		/* until its timer expires */
+	unsigned long throttled;	/* since when ranges are slowed down, or 0 */
 	unsigned long seq;
 };
 
@@ -56,6 +57,8 @@ void mmun_kunit_confirm(struct mmu_notifier_range *range);
 /* Both. */
 int mmun_kunit_start(struct mmu_notifier_range *range);
 void mmun_kunit_end(struct mmu_notifier_range *range);
+/* The same on a bridge that no subscriber finds any more. */
+void mmun_kunit_end_on(struct mmun_subscriptions *subs, struct mmu_notifier_range *range);
 
 /* The kernel's number that starts are given; 0: the same one always. */
 extern unsigned long mmun_kunit_seq;

@@ -619,6 +619,50 @@ static void doubt_of_marked_mm_lasts_until_exit(struct kunit *test)
 	expect_goes_with_last_holder(test, subs, mm);
 }
 
+/* --- a removal that waits --- */
+
+/*
+ * While the kernel looks for a moment without a range, a task pauses after each of its
+ * ranges, the longer the removal has waited; but not after one that may not block.
+ */
+static void ranges_are_slowed_down_during_removal(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct file *file = new_file(test, PAGES(1));
+	unsigned long at = map_file(test, mm, file, PAGES(1));
+	struct peer_interval *peer = peer_insert(test, mm, at, PAGES(1));
+	struct kt_range *other = kt_blockable(test, mm, FROM, TO);
+	struct kt_range *reaping = kt_nonblock(test, mm, FROM, TO);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct mmun_subscriptions *subs = mmun_kunit_hold(mm);
+	unsigned long before, waited;
+	struct kt_actor *range;
+
+	range = cut_off_to_gate(test, &peer->gate, file);
+	KUNIT_ASSERT_EQ(test, kt_start(reaping), 0);
+	kt_unregister(sub);
+	KUNIT_EXPECT_EQ(test, kt_state(subs).throttled, 0UL);
+	mmun_kunit_cut_off(mm);
+	KT_ASSERT_UNTIL(test, kt_state(subs).throttled);
+	KT_ASSERT_UNTIL(test, jiffies - kt_state(subs).throttled >= 40);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_accept_on(subs, &other->kernel), 0);
+	before = jiffies;
+	waited = before - kt_state(subs).throttled;
+	mmun_kunit_end_on(subs, &other->kernel);
+	KUNIT_EXPECT_GE(test, jiffies - before, min(waited / 4, HZ / 4UL));
+	/* As the kernel does; it reports it if the end sleeps. */
+	non_block_start();
+	mmun_kunit_end_on(subs, &reaping->kernel);
+	non_block_end();
+	kt_end(reaping);
+	kt_gate_open(&peer->gate);
+	kt_join(test, range);
+	KUNIT_EXPECT_TRUE(test, kt_until(!mmun_kunit_attached()));
+	KUNIT_EXPECT_EQ(test, kt_state(subs).throttled, 0UL);
+	mmun_kunit_let_go(subs);
+	expect_paired(test, sub);
+}
+
 /* --- refusals --- */
 
 /*
@@ -727,6 +771,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(22, proof_ends_pause_of_worker),
 	KT_CASE(07, doubt_in_storm_of_ranges_is_solved),
 	KT_CASE(07, doubt_of_marked_mm_lasts_until_exit),
+	KT_CASE(07, ranges_are_slowed_down_during_removal),
 	KT_CASE(22, nonblockable_ranges_are_refused_from_release_on),
 	KT_CASE(07, bridge_of_failed_attach_refuses),
 	KT_CASE(07, own_refusal_leaves_no_doubt),

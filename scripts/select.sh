@@ -97,3 +97,23 @@ check_concerns() (
 		done
 	done
 )
+
+# check_names: the name of a test exists once, over all programs and suites
+check_names() {
+	local twice
+
+	twice=$({
+		sed -nE 's/^TEST\((\w+)\).*/\1/p; s/^TEST_F(_TIMEOUT)?\(\w+, (\w+).*/\2/p' "$TOP"/test/programs/t_*.[ch]
+		case_names | cut -d' ' -f2
+	} | sort | uniq -d | paste -sd' ')
+	[ -z "$twice" ] || die "more than one test has this name: $twice"
+}
+
+# check_lengths: a source has 1,500 lines at most
+check_lengths() {
+	local lines file
+
+	find "$TOP" -name '*.[ch]' ! -name '*.mod.c' -exec wc -l {} + | while read -r lines file; do
+		[ "$file" = total ] || [ "$lines" -le 1500 ] || die "${file#"$TOP/"} has $lines lines."
+	done
+}

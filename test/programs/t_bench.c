@@ -96,7 +96,7 @@ static int asleep(int fd, __u32 id)
 	return ret ? ret : (int)s.asleep;
 }
 
-TEST(device_mode_is_0600)
+TEST(bench_device_mode_is_0600)
 {
 	struct stat st;
 

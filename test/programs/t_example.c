@@ -97,7 +97,7 @@ FIXTURE_TEARDOWN(example)
 	munmap(self->area, LENGTH);
 }
 
-TEST_F(example, reads_what_the_process_has)
+TEST_F(example, read_gets_what_the_process_has)
 {
 	unsigned char buf[3 * PAGE];
 	unsigned long i;

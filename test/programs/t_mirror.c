@@ -1399,7 +1399,7 @@ TEST_F(mirror, bad_flags_and_kinds)
 	EXPECT_EQ(0, PRESENT());
 }
 
-TEST_F(mirror, bad_attach)
+TEST_F(mirror, bad_mirror)
 {
 	const pid_t pid = self->t.pid;
 	const __u64 a = self->addr;
