@@ -69,7 +69,7 @@ void mmun_unlink(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 static struct mm_struct *held_mm(struct mmun_notifier *mn, struct mm_struct *passed)
 {
 	if (passed != mn->mm)
-		mmun_warn_once(MMUN_SAID_MM, "%ps unregisters from another mm than it registered with\n",
+		mmun_warn_once(MMUN_WARNED_MM, "%ps unregisters from another mm than it registered with\n",
 			       mn->ops);
 	return mn->mm;
 }
@@ -189,8 +189,8 @@ static void init_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
 {
 	mn->mm = mm;
 	mn->subs = subs;
-	mn->heard = 0;
-	mn->heard_overflow = 0;
+	mn->accepted = 0;
+	mn->accepted_overflow = 0;
 	mn->left = false;
 	mn->leaver = NULL;
 	mn->unlinked = false;

@@ -343,7 +343,7 @@ static void end_record(struct mmun_subscriptions *subs, struct mmun_record *reco
 }
 
 /* After the ends: until then no list subscriber may join. */
-static void end_counted(struct mmun_subscriptions *subs)
+static void end_overflow(struct mmun_subscriptions *subs)
 	__must_hold(&subs->lock)
 {
 	/* Zero: the exit has closed the mm meanwhile. */
@@ -384,7 +384,7 @@ void mmun_event_end_unslotted(struct mmun_subscriptions *subs, const void *key,
 		mmun_lock(subs);
 		mmun_walk_end(subs, &walk);
 		if (!record) {
-			end_counted(subs);
+			end_overflow(subs);
 		} else {
 			record->ending = false;
 			if (mmun_record_unlink(record))

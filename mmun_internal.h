@@ -101,15 +101,15 @@
  * Driver misuse is reported in the log; misuse that a driver may repeat, once. The
  * suites count the reports.
  */
-enum mmun_saying { MMUN_SAID_ERROR, MMUN_SAID_CODE, MMUN_SAID_REFUSAL, MMUN_SAID_MM };
+enum mmun_warning { MMUN_WARNED_ERROR, MMUN_WARNED_CODE, MMUN_WARNED_REFUSAL, MMUN_WARNED_MM };
 
-extern unsigned long mmun_said;
+extern unsigned long mmun_warned;
 
 #ifdef MMUN_KUNIT
-extern atomic_t mmun_kunit_said;
+extern atomic_t mmun_kunit_warned;
 extern bool mmun_kunit_no_counts;
 extern bool mmun_kunit_no_records;
-#define mmun_count_warning()	atomic_inc(&mmun_kunit_said)
+#define mmun_count_warning()	atomic_inc(&mmun_kunit_warned)
 #else
 #define mmun_kunit_no_counts	false
 #define mmun_kunit_no_records	false
@@ -124,7 +124,7 @@ extern bool mmun_kunit_no_records;
 
 #define mmun_warn_once(what, fmt, ...)					\
 	do {								\
-		if (!test_and_set_bit(what, &mmun_said))		\
+		if (!test_and_set_bit(what, &mmun_warned))		\
 			mmun_warn(fmt, ##__VA_ARGS__);			\
 	} while (0)
 

@@ -135,7 +135,7 @@ static int first_pass(struct mmun_interval_notifier *sub,
 	if (!agreed) {
 		if (!blockable)
 			return -EAGAIN;
-		mmun_warn_once(MMUN_SAID_REFUSAL, "%ps refused a blockable range, ignored\n",
+		mmun_warn_once(MMUN_WARNED_REFUSAL, "%ps refused a blockable range, ignored\n",
 			       sub->ops->invalidate_start ?
 			       (void *)sub->ops->invalidate_start :
 			       (void *)sub->ops->invalidate);

@@ -80,7 +80,7 @@
 #include "mmun_walk.h"
 
 DEFINE_SRCU(mmun_srcu);
-unsigned long mmun_said;
+unsigned long mmun_warned;
 
 /* Takes a zombie that no walk sees any more; mmun_get.c gives it. */
 static void (*unseen)(struct mmun_notifier *mn);
@@ -202,9 +202,9 @@ static struct mmun_notifier *walk_next(struct mmun_walk *walk)
 
 /* --- dispatch --- */
 
-static bool take_heard(struct mmun_notifier *mn, unsigned int slot)
+static bool take_accepted(struct mmun_notifier *mn, unsigned int slot)
 {
-	return test_and_clear_bit(slot, &mn->heard);
+	return test_and_clear_bit(slot, &mn->accepted);
 }
 
 /* @mn accepted the start of a range without a slot: with @record, or only counted. */
@@ -215,7 +215,7 @@ static void owe_unslotted(struct mmun_subscriptions *subs,
 	if (record)
 		mmun_record_owe(record, mn);
 	else
-		WRITE_ONCE(mn->heard_overflow, mn->heard_overflow + 1);
+		WRITE_ONCE(mn->accepted_overflow, mn->accepted_overflow + 1);
 	mmun_unlock(subs);
 	smp_mb();	/* [B] */
 }
@@ -229,9 +229,9 @@ static bool take_unslotted(struct mmun_subscriptions *subs,
 	if (record) {
 		owed = mmun_record_take(record, mn);
 	} else {
-		owed = mn->heard_overflow;
+		owed = mn->accepted_overflow;
 		if (owed)
-			WRITE_ONCE(mn->heard_overflow, mn->heard_overflow - 1);
+			WRITE_ONCE(mn->accepted_overflow, mn->accepted_overflow - 1);
 	}
 	mmun_unlock(subs);
 	return owed;
@@ -256,7 +256,7 @@ static noinline void take_back(struct mmun_subscriptions *subs,
 			       struct mmun_record *record)
 {
 	bool owed = slot == MMUN_NO_SLOT ? take_unslotted(subs, mn, record) :
-					   take_heard(mn, slot);
+					   take_accepted(mn, slot);
 
 	/*
 	 * No end for a notifier put by its own start callback. Reading ->leaver
@@ -271,10 +271,10 @@ static noinline void warn_refusal(struct mmun_notifier *mn,
 				  int ret)
 {
 	if (mmun_notifier_range_blockable(range))
-		mmun_warn_once(MMUN_SAID_ERROR, "%ps returned %d in a blockable range, ignored\n",
+		mmun_warn_once(MMUN_WARNED_ERROR, "%ps returned %d in a blockable range, ignored\n",
 			       mn->ops->invalidate_range_start, ret);
 	else if (ret != -EAGAIN)
-		mmun_warn_once(MMUN_SAID_CODE, "%ps returned %d instead of -EAGAIN\n",
+		mmun_warn_once(MMUN_WARNED_CODE, "%ps returned %d instead of -EAGAIN\n",
 			       mn->ops->invalidate_range_start, ret);
 }
 
@@ -289,7 +289,7 @@ static noinline void warn_refusal(struct mmun_notifier *mn,
  * Returns whether a subscriber refused.
  */
 static __always_inline bool
-tell_starts(struct mmun_subscriptions *subs,
+call_starts(struct mmun_subscriptions *subs,
 	    const struct mmun_notifier_range *range, unsigned int slot,
 	    struct mmun_record *record, unsigned long *at, bool unslotted, bool blockable)
 {
@@ -327,7 +327,7 @@ tell_starts(struct mmun_subscriptions *subs,
 		if (unslotted) {
 			owe_unslotted(subs, mn, record);
 		} else {
-			set_bit(slot, &mn->heard);	/* [B] */
+			set_bit(slot, &mn->accepted);	/* [B] */
 			smp_mb__after_atomic();
 		}
 		if (unlikely(READ_ONCE(mn->left)))
@@ -346,7 +346,7 @@ static noinline int start_nonblockable(struct mmun_subscriptions *subs,
 				       const struct mmun_notifier_range *range,
 				       unsigned int slot)
 {
-	if (!tell_starts(subs, range, slot, NULL, slot_at(subs, slot), false, false))
+	if (!call_starts(subs, range, slot, NULL, slot_at(subs, slot), false, false))
 		return 0;
 	/*
 	 * A second walk, from the head. Under the lock: a leaver that unlinks after this
@@ -378,7 +378,7 @@ int mmun_list_start(struct mmun_subscriptions *subs,
 {
 	if (unlikely(!mmun_notifier_range_blockable(range)))
 		return start_nonblockable(subs, range, slot);
-	tell_starts(subs, range, slot, NULL, slot_at(subs, slot), false, true);
+	call_starts(subs, range, slot, NULL, slot_at(subs, slot), false, true);
 	return 0;
 }
 
@@ -387,11 +387,11 @@ void mmun_list_start_unslotted(struct mmun_subscriptions *subs,
 			       const struct mmun_notifier_range *range,
 			       struct mmun_record *record, struct mmun_walk *walk)
 {
-	tell_starts(subs, range, MMUN_NO_SLOT, record, &walk->at, true, true);
+	call_starts(subs, range, MMUN_NO_SLOT, record, &walk->at, true, true);
 }
 
 static __always_inline void
-tell_ends(struct mmun_subscriptions *subs,
+call_ends(struct mmun_subscriptions *subs,
 	  const struct mmun_notifier_range *range, unsigned int slot,
 	  struct mmun_record *record, unsigned long *at, bool unslotted, bool blockable)
 {
@@ -401,7 +401,7 @@ tell_ends(struct mmun_subscriptions *subs,
 	for (node = first_of(subs); node; node = next_of(node)) {
 		mn = hlist_entry(node, struct mmun_notifier, hlist);
 		walk_reaches(at, mn);
-		if (!(unslotted ? take_unslotted(subs, mn, record) : take_heard(mn, slot)))
+		if (!(unslotted ? take_unslotted(subs, mn, record) : take_accepted(mn, slot)))
 			continue;
 		if (!blockable)
 			non_block_start();
@@ -415,7 +415,7 @@ static noinline void end_nonblockable(struct mmun_subscriptions *subs,
 				      const struct mmun_notifier_range *range,
 				      unsigned int slot)
 {
-	tell_ends(subs, range, slot, NULL, slot_at(subs, slot), false, false);
+	call_ends(subs, range, slot, NULL, slot_at(subs, slot), false, false);
 }
 
 /**
@@ -432,7 +432,7 @@ void mmun_list_end(struct mmun_subscriptions *subs,
 	if (unlikely(!mmun_notifier_range_blockable(range)))
 		end_nonblockable(subs, range, slot);
 	else
-		tell_ends(subs, range, slot, NULL, slot_at(subs, slot), false, true);
+		call_ends(subs, range, slot, NULL, slot_at(subs, slot), false, true);
 }
 
 /* mmun_list_end() of a range that has no slot; @record: NULL if it is only counted. */
@@ -440,7 +440,7 @@ void mmun_list_end_unslotted(struct mmun_subscriptions *subs,
 			     const struct mmun_notifier_range *range,
 			     struct mmun_record *record, struct mmun_walk *walk)
 {
-	tell_ends(subs, range, MMUN_NO_SLOT, record, &walk->at, true, true);
+	call_ends(subs, range, MMUN_NO_SLOT, record, &walk->at, true, true);
 }
 
 /*
@@ -455,14 +455,14 @@ unsigned long mmun_list_leave(struct mmun_subscriptions *subs,
 	WRITE_ONCE(mn->leaver, current);
 	WRITE_ONCE(mn->left, true);	/* [D] */
 	smp_mb();			/* [E] */
-	owed = READ_ONCE(mn->heard);	/* [F] */
+	owed = READ_ONCE(mn->accepted);	/* [F] */
 	mmun_ranges_pin(&subs->ranges, owed);
 	return owed;
 }
 
 /* Deliver one end that a record owes to @mn, which has left. False: there is none. */
-static bool tell_owed_by_record(struct mmun_subscriptions *subs,
-				struct mmun_notifier *mn)
+static bool deliver_owed_by_record(struct mmun_subscriptions *subs,
+				   struct mmun_notifier *mn)
 {
 	struct mmun_record *record;
 
@@ -500,15 +500,15 @@ void mmun_list_deliver_owed(struct mmun_subscriptions *subs,
 	int idx;
 
 	/* Ends counted after this point are delivered by the walker that counts them: [C] */
-	if (!owed && !READ_ONCE(mn->heard_overflow) &&
+	if (!owed && !READ_ONCE(mn->accepted_overflow) &&
 	    list_empty(&subs->ranges.records))
 		return;
 
 	idx = mmun_callbacks_enter();
 	mmun_for_each_slot(slot, left)
-		if (take_heard(mn, slot))
+		if (take_accepted(mn, slot))
 			call_end(mn, &subs->ranges.slots[slot].range);
-	while (tell_owed_by_record(subs, mn))
+	while (deliver_owed_by_record(subs, mn))
 		;
 	/* The bounds of a range that was only counted are not known here. */
 	while (take_unslotted(subs, mn, NULL))

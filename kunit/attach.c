@@ -383,7 +383,7 @@ static void first_register_waits_for_real_range(struct kunit *test)
  * A range whose start comes between the two steps of attaching, so that its end
  * does not arrive, is not counted: nobody waits for it for ever.
  */
-static void range_between_attach_steps_is_not_counted(struct kunit *test)
+static void range_between_attach_steps_is_ignored(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct file *file = new_file(test, PAGES(1));
@@ -838,7 +838,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(19, concurrent_first_subscriptions_share_bridge),
 	KT_CASE(19, subscription_works_under_mmap_lock),
 	KT_CASE(09, first_register_waits_for_real_range),
-	KT_CASE(09, range_between_attach_steps_is_not_counted),
+	KT_CASE(09, range_between_attach_steps_is_ignored),
 	KT_CASE(15, first_insert_waits_for_range),
 	KT_CASE(09, first_register_waits_for_fault),
 	KT_CASE(00, kill_ends_attach),

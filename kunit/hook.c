@@ -264,12 +264,12 @@ bool mmun_kunit_let_in(struct mmun_subscriptions *subs)
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_let_in);
 
-atomic_t mmun_kunit_said;
+atomic_t mmun_kunit_warned;
 
 unsigned int mmun_kunit_warnings(void)
 {
-	mmun_said = 0;
-	return atomic_xchg(&mmun_kunit_said, 0);
+	mmun_warned = 0;
+	return atomic_xchg(&mmun_kunit_warned, 0);
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_warnings);
 

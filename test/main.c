@@ -3,7 +3,7 @@
  * mmun_test: a secondary MMU without hardware, driven by ioctl.
  *
  * The contract with the user is in <linux/mmun_test.h>. The driver uses only
- * the public API of mmun: it counts what it hears and tells it; a mirror has a
+ * the public API of mmun: it counts what it sees and tells it; a mirror has a
  * page table besides (mirror.c).
  *
  * What exists:
@@ -26,7 +26,7 @@
  * may sleep, so they allocate nothing and take raw spinlocks only, in this
  * order:
  *
- *	test_object.lock	list of subscriptions, open and unheard ranges
+ *	test_object.lock	list of subscriptions, open and missed ranges
  *	  test_sub.lock		counters, the interval's sequence, and the
  *				words of a mirror
  *	    test_file.lock	ring, closed
@@ -114,7 +114,7 @@ static void sub_free(struct kref *ref)
 	struct test_sub *sub = container_of(ref, struct test_sub, ref);
 
 	if (sub->kind == MMUN_TEST_GET)
-		kfree(sub->unheard);
+		kfree(sub->missed);
 	if (has_interval(sub))
 		kfree(sub->finishes);
 	if (sub->kind == MMUN_TEST_MIRROR)
@@ -154,12 +154,12 @@ static bool sub_claim(struct test_sub *sub)
 	return won;
 }
 
-void sub_hear(struct test_sub *sub, const struct mmun_test_event *event)
+void sub_log(struct test_sub *sub, const struct mmun_test_event *event)
 {
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&sub->lock, flags);
-	sub->heard[event->what]++;
+	sub->events[event->what]++;
 	ring_push(sub->file, sub->id, event);
 	raw_spin_unlock_irqrestore(&sub->lock, flags);
 }
@@ -532,12 +532,12 @@ static void stats_of_sub(struct mmun_test_stats *stats, struct test_sub *sub)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&sub->lock, flags);
-	stats->starts = sub->heard[MMUN_TEST_EV_START];
-	stats->ends = sub->heard[MMUN_TEST_EV_END];
-	stats->refusals = sub->heard[MMUN_TEST_EV_REFUSED];
-	stats->releases = sub->heard[MMUN_TEST_EV_RELEASE];
-	stats->youngs = sub->heard[MMUN_TEST_EV_YOUNG];
-	stats->tlbs = sub->heard[MMUN_TEST_EV_TLB];
+	stats->starts = sub->events[MMUN_TEST_EV_START];
+	stats->ends = sub->events[MMUN_TEST_EV_END];
+	stats->refusals = sub->events[MMUN_TEST_EV_REFUSED];
+	stats->releases = sub->events[MMUN_TEST_EV_RELEASE];
+	stats->youngs = sub->events[MMUN_TEST_EV_YOUNG];
+	stats->tlbs = sub->events[MMUN_TEST_EV_TLB];
 	stats->reads = sub->reads;
 	stats->collisions = sub->collisions;
 	stats->retries = sub->retries;

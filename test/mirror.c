@@ -212,8 +212,8 @@ static u64 mirror_young(struct test_sub *sub, const struct run *run, bool take)
 }
 
 /* @what as in the flags of MMUN_TEST_EV_YOUNG. */
-static bool hear_young(struct mmun_notifier *mn, unsigned int what,
-		       unsigned long start, unsigned long end)
+static bool log_young(struct mmun_notifier *mn, unsigned int what,
+		      unsigned long start, unsigned long end)
 {
 	struct test_mirror *mirror = container_of(mn, struct test_mirror,
 						  young);
@@ -221,7 +221,7 @@ static bool hear_young(struct mmun_notifier *mn, unsigned int what,
 	struct mmun_test_event event;
 
 	event_init(&event, MMUN_TEST_EV_YOUNG, what, start, end);
-	sub_hear(mirror->sub, &event);
+	sub_log(mirror->sub, &event);
 	return mirror_young(mirror->sub, &run, what != 3);
 }
 
@@ -229,19 +229,19 @@ static bool mirror_clear_flush_young(struct mmun_notifier *mn,
 				     struct mm_struct *mm, unsigned long start,
 				     unsigned long end)
 {
-	return hear_young(mn, 1, start, end);
+	return log_young(mn, 1, start, end);
 }
 
 static bool mirror_clear_young(struct mmun_notifier *mn, struct mm_struct *mm,
 			       unsigned long start, unsigned long end)
 {
-	return hear_young(mn, 2, start, end);
+	return log_young(mn, 2, start, end);
 }
 
 static bool mirror_test_young(struct mmun_notifier *mn, struct mm_struct *mm,
 			      unsigned long address)
 {
-	return hear_young(mn, 3, address, address + PAGE_SIZE);
+	return log_young(mn, 3, address, address + PAGE_SIZE);
 }
 
 static const struct mmun_notifier_ops young_ops = {

@@ -974,8 +974,8 @@ static inline int count_what(struct evlog *log, __u32 id, __u32 what)
 }
 
 /* a start of that event over the range, and later the same range's end */
-static inline bool heard(struct evlog *log, __u32 id, __u32 event,
-			 __u64 start, __u64 end)
+static inline bool log_has(struct evlog *log, __u32 id, __u32 event,
+			   __u64 start, __u64 end)
 {
 	struct want w = {
 		.id = id, .what = MMUN_TEST_EV_START, .event = event,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Promise 12: a flush of the process's TLBs is heard by who asked for it. What it
+ * Promise 12: a flush of the process's TLBs is seen by who asked for it. What it
  * covers is what the processor was told, which may be everything.
  */
 #include "t_event.h"

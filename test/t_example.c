@@ -97,7 +97,7 @@ FIXTURE_TEARDOWN(example)
 	munmap(self->area, LENGTH);
 }
 
-TEST_F(example, reads_what_the_process_has)
+TEST_F(example, reads_the_pages_of_the_process)
 {
 	unsigned char buf[3 * PAGE];
 	unsigned long i;
@@ -146,7 +146,7 @@ TEST_F(example, follows_copy_on_write)
 	ASSERT_EQ(waitpid(pid, NULL, 0), pid);
 }
 
-TEST_F(example, follows_what_replaces_a_page)
+TEST_F(example, follows_page_replacement)
 {
 	unsigned char *other;
 
@@ -166,7 +166,7 @@ TEST_F(example, follows_what_replaces_a_page)
 	EXPECT_EQ(seen(self->fd, 6), 7);
 }
 
-TEST_F(example, what_is_gone_cannot_be_read)
+TEST_F(example, unmapped_page_cannot_be_read)
 {
 	ASSERT_EQ(seen(self->fd, 7), 8);
 	ASSERT_EQ(mprotect(self->area + 7 * PAGE, PAGE, PROT_NONE), 0);

@@ -400,16 +400,16 @@ struct victim {
 	unsigned long area;
 	int pidfd;
 	int go;
-	int tell;
+	int report;
 };
 
 static struct victim victim;
 static unsigned long victim_area;
 static int victim_mem = -1;
 
-static inline void victim_say(pid_t pid)
+static inline void victim_report(pid_t pid)
 {
-	if (write(victim.tell, &pid, sizeof(pid)) != sizeof(pid))
+	if (write(victim.report, &pid, sizeof(pid)) != sizeof(pid))
 		_exit(1);
 }
 
@@ -464,7 +464,7 @@ static inline void *victim_exec(void *unused)
 	static char *const argv[] = { "mmun-target", NULL };
 	static char *const envp[] = { "MMUN_TARGET_IMAGE=1", NULL };
 
-	victim_say(gettid_of());
+	victim_report(gettid_of());
 	victim_await_go();
 	execve("/proc/self/exe", argv, envp);
 	_exit(4);
@@ -472,7 +472,7 @@ static inline void *victim_exec(void *unused)
 
 static inline int victim_child(void *unused)
 {
-	victim_say(getpid());
+	victim_report(getpid());
 	pause_for_ever();
 }
 
@@ -486,7 +486,7 @@ static inline void victim_clone(int flags)
 
 static inline void *victim_second(void *unused)
 {
-	victim_say(gettid_of());
+	victim_report(gettid_of());
 	pause_for_ever();
 }
 
@@ -520,7 +520,7 @@ static inline void victim_uffd(void)
 	if (victim_thread(victim_touch, NULL) ||
 	    victim_thread(victim_remove, NULL))
 		_exit(7);
-	victim_say(getpid());
+	victim_report(getpid());
 }
 
 /* The stacks of all threads are mapped before anybody is slow. */
@@ -570,7 +570,7 @@ static inline void victim_prepare(enum victim_kind kind)
 	if (kind != V_UFFD &&
 	    madvise((void *)victim_area, pages * PAGE, MADV_POPULATE_WRITE))
 		target_touch(victim_area, pages * PAGE, true);
-	if (write(victim.tell, &victim_area, sizeof(victim_area)) < 0)
+	if (write(victim.report, &victim_area, sizeof(victim_area)) < 0)
 		_exit(1);
 }
 
@@ -619,7 +619,7 @@ static inline void __noreturn victim_main(enum victim_kind kind)
 	if (kind == V_FIRST_GONE)
 		victim_thread(victim_second, NULL);
 	else
-		victim_say(getpid());
+		victim_report(getpid());
 	victim_await_go();
 	victim_act(kind);
 	pause_for_ever();
@@ -641,13 +641,13 @@ static inline long lead_drop(void)
 
 static inline int lead_read(void *what, size_t size)
 {
-	struct pollfd p = { .fd = victim.tell, .events = POLLIN };
+	struct pollfd p = { .fd = victim.report, .events = POLLIN };
 
 	return poll(&p, 1, 10000) == 1 &&
-	       read(victim.tell, what, size) == (ssize_t)size ? 0 : -ETIME;
+	       read(victim.report, what, size) == (ssize_t)size ? 0 : -ETIME;
 }
 
-static inline pid_t lead_hear(void)
+static inline pid_t lead_read_pid(void)
 {
 	pid_t pid;
 
@@ -657,24 +657,24 @@ static inline pid_t lead_hear(void)
 /* A victim of that kind, which has prepared itself. */
 static inline long lead_spawn(unsigned long kind)
 {
-	int go[2], tell[2];
+	int go[2], report[2];
 
-	if (pipe(go) || pipe(tell))
+	if (pipe(go) || pipe(report))
 		return -errno;
 	victim.pid = fork();
 	if (!victim.pid) {
 		victim.go = go[0];
-		victim.tell = tell[1];
+		victim.report = report[1];
 		victim_main(kind);
 	}
 	close(go[0]);
-	close(tell[1]);
+	close(report[1]);
 	victim.go = go[1];
-	victim.tell = tell[0];
+	victim.report = report[0];
 	victim.pidfd = syscall(SYS_pidfd_open, victim.pid, 0);
 	if (lead_read(&victim.area, sizeof(victim.area)))
 		return -ETIME;
-	victim.second = lead_hear();
+	victim.second = lead_read_pid();
 	return victim.second < 0 ? victim.second : victim.pid;
 }
 
@@ -684,11 +684,11 @@ static inline long lead_go(void)
 }
 
 /* The child that the victim has in its own address space. */
-static inline long lead_go_and_hear(void)
+static inline long lead_go_and_wait(void)
 {
 	long ret = lead_go();
 
-	return ret ? ret : lead_hear();
+	return ret ? ret : lead_read_pid();
 }
 
 static inline long lead_seize(void)
@@ -763,7 +763,7 @@ static inline long lead_mrelease(void)
 static inline void lead_forget(void)
 {
 	close(victim.go);
-	close(victim.tell);
+	close(victim.report);
 	close(victim.pidfd);
 	victim = (struct victim){};
 }

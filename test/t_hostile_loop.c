@@ -228,7 +228,7 @@ static void uffd_once(struct __test_metadata *_metadata,
 
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, watch(self->fd, pid, &w));
-	ASSERT_LT(0, LEAD(go_and_hear));
+	ASSERT_LT(0, LEAD(go_and_wait));
 	ASSERT_LT(0, LEAD(read_remote));
 	/* by turns: when all of them wait, and on their way */
 	if (self->rounds & 1)

@@ -602,7 +602,7 @@ TEST_F(ioctl, blocking_read_is_woken)
 	close(fd);
 }
 
-TEST_F_TIMEOUT(ioctl, full_ring_drops_and_says_so, 90)
+TEST_F_TIMEOUT(ioctl, full_ring_drops_and_counts, 90)
 {
 	struct mmun_test_file_stats s, after;
 	unsigned long addr, i;

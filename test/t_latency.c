@@ -571,7 +571,7 @@ static int hold_range(FIXTURE_DATA(latency) *self, __u32 *hold)
 	return peer_wait_held(self->peer, *hold);
 }
 
-TEST_F_TIMEOUT(latency, mmap_does_not_pay_for_400_who_sleep_in_read_begin, 200)
+TEST_F_TIMEOUT(latency, mmap_is_not_slowed_by_400_sleeping_readers, 200)
 {
 	static pthread_t thread[SLEEPERS];
 	struct sleeper s = { .fd = self->fd };

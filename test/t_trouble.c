@@ -20,7 +20,7 @@ FIXTURE(trouble)
 	struct ev e;
 };
 
-/* sixteen pages of the target, mirrored whole, and a list that hears */
+/* sixteen pages of the target, mirrored whole, and a list that sees */
 FIXTURE_SETUP(trouble)
 {
 	struct ev *e = &self->e;
@@ -228,7 +228,7 @@ TEST_F(trouble, bounds_of_a_mirror)
 	EXPECT_EQ(0, mirror_check(e));
 }
 
-/* an interval whose ends are no page's hears of the pages they are in */
+/* an interval whose ends are no page's sees of the pages they are in */
 TEST_F(trouble, unaligned_interval)
 {
 	struct ev *e = &self->e;
@@ -297,7 +297,7 @@ static long target_catch(unsigned long sig, unsigned long b, unsigned long c,
 }
 
 /* the task that invalidates is signalled while the mirror is slow: it waits on */
-TEST_F(trouble, signal_to_who_invalidates)
+TEST_F(trouble, signal_to_invalidating_task)
 {
 	struct ev *e = &self->e;
 	int i;
@@ -306,7 +306,7 @@ TEST_F(trouble, signal_to_who_invalidates)
 	ASSERT_EQ(0, mirror_knobs(e, 0, SLOW_MS));
 	ev_forget(e);
 	ASSERT_EQ(0, target_begin(&e->t, SYS_munmap, e->from, MANY * PAGE));
-	/* it is inside: the mirror has heard, and has not torn down */
+	/* it is inside: the mirror has seen, and has not torn down */
 	ASSERT_TRUE(WAIT_FOR(count_what(&e->log, e->mirror,
 					MMUN_TEST_EV_START), IN_TIME_MS));
 	for (i = 0; i < 20; i++) {
@@ -322,7 +322,7 @@ TEST_F(trouble, signal_to_who_invalidates)
 }
 
 /* a fatal one: it waits as well, and then dies */
-TEST_F(trouble, kill_who_invalidates)
+TEST_F(trouble, kill_of_invalidating_task)
 {
 	struct ev *e = &self->e;
 

@@ -160,11 +160,11 @@ struct mmun_notifier {
 	struct hlist_node hlist;
 	struct hlist_node got_node;
 	struct mmun_subscriptions *subs;
-	unsigned long heard;		/* slots whose end it is owed */
+	unsigned long accepted;		/* slots whose end it is owed */
 	unsigned long owed;		/* of them, those due when it was put */
 	unsigned long joined_seq;	/* the newest range before it joined */
 	unsigned long linked;		/* its place in the list: newer ones first */
-	unsigned int heard_overflow;	/* the same for ranges without a slot */
+	unsigned int accepted_overflow;	/* the same for ranges without a slot */
 	unsigned int users_cpus;	/* see mmun_get.c */
 	unsigned int __percpu *users;
 	bool left;			/* its starts are over, ends are due */

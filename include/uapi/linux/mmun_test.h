@@ -123,7 +123,7 @@ struct mmun_test_file_stats {
 /* knobs of one subscription; all off when it is attached */
 #define MMUN_TEST_KNOB_REFUSE	(1u << 0)	/* refuse non-blockable ranges */
 /*
- * mirror: hear invalidations and do nothing: to see that CHECK finds it. What the
+ * mirror: see invalidations and do nothing: to see that CHECK finds it. What the
  * entries of such a mirror show may belong to somebody else by now, so MREAD and
  * MWRITE are EIO on it from then on, also when the knob is off again.
  */
