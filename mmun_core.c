@@ -33,13 +33,13 @@ static unsigned int mmun_needs_of(const struct mmun_notifier_ops *ops)
 
 /* --- leaving --- */
 
-/* [D] */
 void mmun_unlink(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 {
 	struct mmun_walk *walk;
 
-	hlist_del_rcu(&mn->hlist);
+	hlist_del_rcu(&mn->hlist);	/* [W4] in mmun_walk.c */
 	subs->listed--;
+	/* [G10] pairs with [G2] in get_quickly(). */
 	if (mn->got)
 		hlist_del_init_rcu(&mn->got_node);
 	mn->unlinked = true;
@@ -108,7 +108,7 @@ static void wait_until_unseen(struct mmun_subscriptions *subs,
 	mmun_list_deliver_owed(subs, mn, owed);
 
 	mmun_lock(subs);
-	/* [E] Nothing wakes us when a walk goes past mn, so look now and then. */
+	/* [W5] Nothing wakes us when a walk goes past mn, so look now and then. */
 	while ((mn->seen_by &= mmun_walks_to(subs, mn)) ||
 	       mmun_walked_by_others(subs, mn)) {
 		mmun_sleep(subs, &subs->waiters, TASK_UNINTERRUPTIBLE, delay);
@@ -177,7 +177,7 @@ int mmun_finish_joining(struct mmun_subscriptions *subs, struct mmun_notifier *m
 			return -EINTR;
 	if (mn->joining) {
 		mn->joining = false;
-		/* After all that was waited for: see get_quickly(). */
+		/* After all that was waited for. [G9] pairs with [G2] in get_quickly(). */
 		if (mn->got)
 			hlist_add_head_rcu(&mn->got_node, &subs->got);
 	}
@@ -213,6 +213,7 @@ static void link_into_list(struct mmun_subscriptions *subs, struct mmun_notifier
 	 */
 	mn->joined_seq = subs->invalidate_seq;
 	mn->linked = ++subs->link_gen;
+	/* [L1] pairs with [L2] in first_of() and next_of(). */
 	hlist_add_head_rcu(&mn->hlist, &subs->list);
 	subs->listed++;
 }

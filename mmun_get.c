@@ -148,24 +148,24 @@ static struct mmun_notifier *find_got(struct mmun_subscriptions *subs,
  * find_got() without a lock, if there is nothing to wait for, so that gets on several
  * processors do not wait for each other.
  *
- *   getter                              putter, and its free_worker()
- *   ------                              -----------------------------
- *   [A] getters of this processor: odd  [F] this processor's users become 0
- *       full barrier                    [G] unlinks mn
- *   [B] finds mn in subs->got               full barrier
- *   [C] this processor's users, if      [H] until no processor is in the odd
- *       not 0, become one more              section in which it was found: waits
- *   [D] getters: even (release)         [I] frees mn
+ *   getter                               putter, and its free_worker()
+ *   ------                               -----------------------------
+ *   [G1] getters of this processor: odd  [G5] this processor's users become 0
+ *        full barrier                    [G6] unlinks mn (G10)
+ *   [G2] finds mn in subs->got                full barrier
+ *   [G3] this processor's users, if      [G7] until no processor is in the odd
+ *        not 0, become one more               section in which it was found: waits
+ *   [G4] getters: even (release)         [G8] frees mn
  *
  * subs->got has those that may be relied on: what they waited for is over, and the
- * store that links them is a release; what the getter reads after C, which is a full
- * barrier, is not older. C and F are atomic operations on one word:
- * either C finds 0, or F finds the user that C has added, and the put is not the last.
+ * store that links them is a release; what the getter reads after G3, which is a full
+ * barrier, is not older. G3 and G5 are atomic operations on one word:
+ * either G3 finds 0, or G5 finds the user that G3 has added, and the put is not the last.
  * With 0 on this processor there may be users on others: that is for find_got().
  *
- * If A comes before H, H waits for D. If H comes before A, then G comes before B, by
- * the two barriers, and B does not find mn. A to D runs with preemption off, for as
- * many steps as there are subscriptions of get: H spins. The section is also an RCU
+ * If G1 comes before G7, G7 waits for G4. If G7 comes before G1, then G6 comes before G2, by
+ * the two barriers, and G2 does not find mn. G1 to G4 run with preemption off, for as
+ * many steps as there are subscriptions of get: G7 spins. The section is also an RCU
  * reader, for subs.
  */
 static __always_inline struct mmun_notifier *
@@ -181,11 +181,13 @@ get_quickly(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
 	preempt_disable();
 	getting = this_cpu_ptr(&getters);
 	odd = *getting + 1;
-	WRITE_ONCE(*getting, odd);		/* [A] */
+	WRITE_ONCE(*getting, odd);
+	/* [G1] pairs with [G7] in wait_for_getters(). */
 	smp_mb();
 	subs = mmun_subscriptions_peek(mm);
 	if (!subs)
 		goto out;
+	/* [G2] pairs with [G9] in mmun_finish_joining(). */
 	hlist_for_each_entry_rcu(mn, &subs->got, got_node) {
 		if (mn->ops != ops)
 			continue;
@@ -194,24 +196,24 @@ get_quickly(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
 		break;
 	}
 out:
-	smp_store_release(getting, odd + 1);	/* [D] */
+	/* [G4] pairs with [G7] in wait_for_getters(). */
+	smp_store_release(getting, odd + 1);
 	preempt_enable();
 	return found;
 }
 
-/* [H] */
 static void wait_for_getters(void)
 {
 	unsigned int *getting, seen;
 	int cpu;
 
-	/* Between G and H; pairs with the one between A and B. */
+	/* [G7] pairs with [G1] in get_quickly(): between the unlink and the loads. */
 	smp_mb();
 	for_each_possible_cpu(cpu) {
 		getting = per_cpu_ptr(&getters, cpu);
-		/* Pairs with D. */
+		/* [G7] pairs with [G4] in get_quickly(). */
 		seen = smp_load_acquire(getting);
-		/* Pairs with D. */
+		/* [G7] pairs with [G4] in get_quickly(). */
 		while ((seen & 1) && smp_load_acquire(getting) == seen)
 			cpu_relax();
 	}
@@ -467,6 +469,7 @@ EXPORT_SYMBOL_GPL(mmun_notifier_put);
 void mmun_notifier_call_srcu(struct rcu_head *rcu,
 			     void (*func)(struct rcu_head *rcu))
 {
+	/* [S1] pairs with [S2] in mmun_callbacks_enter(). */
 	call_srcu(&mmun_srcu, rcu, func);
 }
 EXPORT_SYMBOL_GPL(mmun_notifier_call_srcu);
@@ -506,6 +509,7 @@ void mmun_notifier_synchronize(void)
 	wait_event(free_wait, frees_done(phase));
 	mutex_unlock(&sync_mutex);
 
+	/* [S3] pairs with [S1] in mmun_notifier_call_srcu(). */
 	srcu_barrier(&mmun_srcu);
 }
 EXPORT_SYMBOL_GPL(mmun_notifier_synchronize);
@@ -532,6 +536,7 @@ int mmun_get_init(void)
 
 void mmun_get_exit(void)
 {
+	/* [S3] pairs with [S1] in mmun_notifier_call_srcu(). */
 	srcu_barrier(&mmun_srcu);
 	destroy_workqueue(free_wq);
 }

@@ -87,6 +87,33 @@
  *   the walks that were running then, and one of get after the gets, too; see
  *   mmun_walk.c and mmun_get.c.
  *
+ * Barriers. What one task does without the lock that another takes has an order by pairs
+ * of steps. Each end has a name, which stands in brackets in the functions listed here;
+ * the drawings at the heads of the files have the same names. scripts/barriers checks it.
+ *
+ *   W1 mmun_walk_begin mmun_slot_walk_begin - W4 mmun_unlink: subs->lock
+ *   W3 mmun_walk_end mmun_slot_walk_end __mmun_slot_walk_end - W5 wait_until_unseen: subs->lock
+ *   P1 walk_reaches - P2 is_past: release, acquire
+ *   L1 link_into_list - L2 first_of next_of: RCU
+ *   O2 call_starts owe_unslotted - O5 mmun_list_leave: full barriers
+ *   O3 call_starts - O4 mmun_list_leave: mn->left, ordered by O2 and O5
+ *   O7 mmun_list_deliver_owed - O6 mmun_list_leave: the same task
+ *   R1 mmun_ranges_count - R4 mmun_interval_read_begin: ordered by R2 and R3
+ *   R2 mmun_interval_set_seq - R3 mmun_interval_read_begin read_begin_locked: release, acquire
+ *   R7 mmun_ranges_uncount - R4 mmun_interval_read_begin: release, acquire
+ *   G1 get_quickly - G7 wait_for_getters: full barriers
+ *   G4 get_quickly - G7 wait_for_getters: release, acquire
+ *   G9 mmun_finish_joining - G2 get_quickly: RCU
+ *   G10 mmun_unlink - G2 get_quickly: RCU, and G1 with G7
+ *   M1 mmun_subscriptions_publish - M2 mmun_subscriptions_peek: RCU
+ *   M3 free_shim - M2 mmun_subscriptions_peek: a grace period of RCU
+ *   M4 mmun_subscriptions_unpublish - M2 mmun_subscriptions_peek: RCU
+ *   S1 mmun_notifier_call_srcu - S2 mmun_callbacks_enter: a grace period of SRCU
+ *   S3 mmun_notifier_synchronize mmun_get_exit - S1 mmun_notifier_call_srcu: srcu_barrier()
+ *   T1 mmun_sleep - T2 __mmun_wake: subs->lock
+ *   B1 is_only_holder - mmdrop: full barriers; the other end is the kernel's
+ *   B2 mmun_exit - B3 bridge_free: a grace period of RCU
+ *
  * closed says that the mm's exit has released it: no range is in flight, none
  * will be, and nothing may wait for one.
  */

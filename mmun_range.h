@@ -87,17 +87,17 @@ mmun_ranges_find(const struct mmun_ranges *ranges, unsigned long mask,
 	return MMUN_NO_SLOT;
 }
 
-/* One more range is being invalidated: [A] in mmun_itree.c. */
+/* One more range is being invalidated. */
 static inline void mmun_ranges_count(struct mmun_ranges *ranges)
 {
-	/* The stores of mmun_interval_set_seq() are later, and releases. */
+	/* [R1] in mmun_itree.c: the later release [R2] in mmun_interval_set_seq() orders it. */
 	WRITE_ONCE(ranges->invalidating, ranges->invalidating + 1);
 }
 
-/* @n ranges are over: [G] in mmun_itree.c. */
+/* @n ranges are over. */
 static inline void mmun_ranges_uncount(struct mmun_ranges *ranges, unsigned int n)
 {
-	/* Pairs with the acquire in mmun_interval_read_begin(). */
+	/* [R7] pairs with [R4] in mmun_interval_read_begin(). */
 	smp_store_release(&ranges->invalidating, ranges->invalidating - n);
 }
 

@@ -204,6 +204,7 @@ static void free_shim(struct mmun_subscriptions *subs)
 	list_for_each_entry_safe(record, next, &subs->ranges.records, node)
 		kfree(record);
 	mmdrop(subs->mm);
+	/* [M3] pairs with [M2] in mmun_subscriptions_peek(). */
 	kfree_rcu(shim, rcu);
 }
 
@@ -543,6 +544,7 @@ static void bridge_free(struct mmu_notifier *mn)
 	if (bridge != &shim->first)
 		kfree(bridge);
 	mmun_subscriptions_put(&shim->subs);
+	/* [B3] pairs with [B2] in mmun_exit(). */
 	text_put();
 }
 
@@ -640,7 +642,10 @@ static bool is_only_holder(struct mmun_shim *shim)
 {
 	if (atomic_read(&shim->subs.mm->mm_count) != 2)
 		return false;
-	/* The others' last accesses come before their drops, and ours come after. */
+	/*
+	 * [B1] pairs with the kernel's mmdrop(): the others' last accesses come before
+	 * their drops, and ours come after.
+	 */
 	smp_mb();
 	return true;
 }
@@ -1056,9 +1061,9 @@ static void __exit mmun_exit(void)
 				   REPORT_INTERVAL))
 		report_waiting();
 	/*
-	 * The kernel calls bridge_free() with softirqs off, which is an RCU
-	 * read section: now the last one has returned from our text. For the
-	 * workers, destroying their queue does the same.
+	 * [B2] pairs with [B3] in bridge_free(). The kernel calls that with softirqs off,
+	 * which is an RCU read section: now the last one has returned from our text. For
+	 * the workers, destroying their queue does the same.
 	 */
 	synchronize_rcu();
 	destroy_workqueue(shim_wq);

@@ -9,20 +9,20 @@
  * that of the one before. Entering and leaving take subs->lock; in between the list
  * is read as under RCU: a subscriber that is unlinked keeps its next pointer.
  *
- *   walker                               leaver
- *   ------                               ------
- *   [A] sets its bit, or is put into     [D] unlinks mn, notes the bits of the
- *       subs->walks                          walks not past mn, and the newest
- *   [B] finds mn, calls its ops              number
- *   [C] clears its bit, and takes it     [E] until the bits noted are gone,
- *       back from what leavers noted;        and no walk up to that number that
- *       or is taken out                      is not past mn is in subs->walks:
- *                                            waits
- *                                        [F] mn may be freed
+ *   walker                                leaver
+ *   ------                                ------
+ *   [W1] sets its bit, or is put into     [W4] unlinks mn, notes the bits of the
+ *        subs->walks                           walks not past mn, and the newest
+ *   [W2] finds mn, calls its ops               number
+ *   [W3] clears its bit, and takes it     [W5] until the bits noted are gone,
+ *        back from what leavers noted;         and no walk up to that number that
+ *        or is taken out                       is not past mn is in subs->walks:
+ *                                              waits
+ *                                         [W6] mn may be freed
  *
- * A, C, D and E are critical sections of subs->lock. A walk that begins after D
+ * W1, W3, W4 and W5 are critical sections of subs->lock. A walk that begins after W4
  * does not find mn; one that began before is waited for. Another that begins in the
- * same slot is not: C has taken the bit back. So the leaver waits for callbacks of
+ * same slot is not: W3 has taken the bit back. So the leaver waits for callbacks of
  * this mm only, and if nobody is inside it does not wait: this is what keeps one mm's
  * slow callback from delaying anybody else, and what a grace period of an SRCU
  * domain cannot give.
@@ -59,16 +59,16 @@
  * the start. A leaver gets the ends that are due. With a start callback of
  * mn still running in another task, that start may yet succeed:
  *
- *   walker                               leaver
- *   [A] start returns 0                  [D] mn->left = true
- *   [B] sets the bit                     [E] full barrier
- *       (full barrier)                   [F] notes the bits, pins their slots
- *   [C] mn->left? takes the bit back,    [G] takes the bits noted, delivers
- *       and delivers the end                 the ends, unpins the slots
+ *   walker                                leaver
+ *   [O1] start returns 0                  [O4] mn->left = true
+ *   [O2] sets the bit                     [O5] full barrier
+ *        (full barrier)                   [O6] notes the bits, pins their slots
+ *   [O3] mn->left? takes the bit back,    [O7] takes the bits noted, delivers
+ *        and delivers the end                  the ends, unpins the slots
  *
- * B orders the bit before C and E orders D before F, so that either C sees left
- * or F sees the bit; if both do, the one that takes the bit delivers the end. G
- * leaves other bits alone: their slots are not pinned, and C is sure to come.
+ * O2 orders the bit before O3 and O5 orders O4 before O6, so that either O3 sees left
+ * or O6 sees the bit; if both do, the one that takes the bit delivers the end. O7
+ * leaves other bits alone: their slots are not pinned, and O3 is sure to come.
  */
 
 #include <linux/export.h>
@@ -92,11 +92,13 @@ void mmun_walks_setup(void (*zombie_unseen)(struct mmun_notifier *mn))
 
 static struct hlist_node *first_of(struct mmun_subscriptions *subs)
 {
+	/* [L2] pairs with [L1] in link_into_list(). */
 	return rcu_dereference_raw(hlist_first_rcu(&subs->list));
 }
 
 static struct hlist_node *next_of(struct hlist_node *node)
 {
+	/* [L2] pairs with [L1] in link_into_list(). */
 	return rcu_dereference_raw(hlist_next_rcu(node));
 }
 
@@ -107,7 +109,7 @@ void mmun_walk_begin(struct mmun_subscriptions *subs, struct mmun_walk *walk)
 	walk->at = ULONG_MAX;
 	walk->next = NULL;
 	walk->gen = ++subs->walk_gen;
-	list_add_tail(&walk->node, &subs->walks);
+	list_add_tail(&walk->node, &subs->walks);	/* [W1] */
 }
 
 /* Hand over the zombies that no walk can see any more. */
@@ -128,36 +130,35 @@ void mmun_walks_hand_over(struct mmun_subscriptions *subs)
 	}
 }
 
-/* [C] */
 void mmun_walk_end(struct mmun_subscriptions *subs, struct mmun_walk *walk)
 {
-	list_del(&walk->node);
+	list_del(&walk->node);	/* [W3] */
 	if (!list_empty(&subs->leaving))
 		mmun_walks_hand_over(subs);
 	mmun_wake(subs);
 }
 
-/* [C], if there are leavers. */
+/* The end of a slot's walk, if there are leavers. */
 void __mmun_slot_walk_end(struct mmun_subscriptions *subs, unsigned int slot)
 {
 	struct mmun_notifier *mn;
 
 	list_for_each_entry(mn, &subs->leaving, leaving)
-		mn->seen_by &= ~BIT(slot);
+		mn->seen_by &= ~BIT(slot);	/* [W3] */
 	mmun_walks_hand_over(subs);
 }
 
 /* A walk goes on to @mn: see "Progress". */
 static __always_inline void walk_reaches(unsigned long *at, struct mmun_notifier *mn)
 {
-	/* Pairs with is_past(). */
+	/* [P1] pairs with [P2] in is_past(). */
 	smp_store_release(at, mn->linked);
 }
 
 /* Is the walk that is @at past @mn? */
 static bool is_past(unsigned long *at, struct mmun_notifier *mn)
 {
-	/* Pairs with walk_reaches(). */
+	/* [P2] pairs with [P1] in walk_reaches(). */
 	return smp_load_acquire(at) < mn->linked;
 }
 
@@ -217,7 +218,7 @@ static void owe_unslotted(struct mmun_subscriptions *subs,
 	else
 		WRITE_ONCE(mn->accepted_overflow, mn->accepted_overflow + 1);
 	mmun_unlock(subs);
-	smp_mb();	/* [B] */
+	smp_mb();	/* [O2] pairs with [O5] in mmun_list_leave() */
 }
 
 static bool take_unslotted(struct mmun_subscriptions *subs,
@@ -249,7 +250,7 @@ static void call_end(struct mmun_notifier *mn,
 		non_block_end();
 }
 
-/* [C] @mn left while its start was running. */
+/* @mn left while its start was running. */
 static noinline void take_back(struct mmun_subscriptions *subs,
 			       struct mmun_notifier *mn,
 			       const struct mmun_notifier_range *range, unsigned int slot,
@@ -327,10 +328,11 @@ call_starts(struct mmun_subscriptions *subs,
 		if (unslotted) {
 			owe_unslotted(subs, mn, record);
 		} else {
-			set_bit(slot, &mn->accepted);	/* [B] */
+			set_bit(slot, &mn->accepted);
+			/* [O2] pairs with [O5] in mmun_list_leave() */
 			smp_mb__after_atomic();
 		}
-		if (unlikely(READ_ONCE(mn->left)))
+		if (unlikely(READ_ONCE(mn->left)))	/* [O3] */
 			take_back(subs, mn, range, slot, record);
 	}
 	return refused;
@@ -453,9 +455,10 @@ unsigned long mmun_list_leave(struct mmun_subscriptions *subs,
 	unsigned long owed;
 
 	WRITE_ONCE(mn->leaver, current);
-	WRITE_ONCE(mn->left, true);	/* [D] */
-	smp_mb();			/* [E] */
-	owed = READ_ONCE(mn->accepted);	/* [F] */
+	WRITE_ONCE(mn->left, true);	/* [O4] */
+	/* [O5] pairs with [O2] in call_starts() and owe_unslotted() */
+	smp_mb();
+	owed = READ_ONCE(mn->accepted);	/* [O6] */
 	mmun_ranges_pin(&subs->ranges, owed);
 	return owed;
 }
@@ -484,7 +487,7 @@ static bool deliver_owed_by_record(struct mmun_subscriptions *subs,
 	return true;
 }
 
-/* [G] Deliver to a subscriber that has left the ends that were due then. */
+/* Deliver to a subscriber that has left the ends that were due then. */
 void mmun_list_deliver_owed(struct mmun_subscriptions *subs,
 			    struct mmun_notifier *mn, unsigned long owed)
 {
@@ -499,14 +502,14 @@ void mmun_list_deliver_owed(struct mmun_subscriptions *subs,
 	unsigned int slot;
 	int idx;
 
-	/* Ends counted after this point are delivered by the walker that counts them: [C] */
+	/* An end that is accepted after this point is delivered by its walker, see O3. */
 	if (!owed && !READ_ONCE(mn->accepted_overflow) &&
 	    list_empty(&subs->ranges.records))
 		return;
 
 	idx = mmun_callbacks_enter();
 	mmun_for_each_slot(slot, left)
-		if (take_accepted(mn, slot))
+		if (take_accepted(mn, slot))	/* [O7] */
 			call_end(mn, &subs->ranges.slots[slot].range);
 	while (deliver_owed_by_record(subs, mn))
 		;

@@ -27,6 +27,7 @@ extern struct srcu_struct mmun_srcu;
 static inline int mmun_callbacks_enter(void)
 	__acquires(&mmun_srcu)
 {
+	/* [S2] pairs with [S1] in mmun_notifier_call_srcu(). */
 	return srcu_read_lock(&mmun_srcu);
 }
 
@@ -43,18 +44,18 @@ void mmun_walk_end(struct mmun_subscriptions *subs, struct mmun_walk *walk)
 void __mmun_slot_walk_end(struct mmun_subscriptions *subs, unsigned int slot)
 	__must_hold(&subs->lock);
 
-/* A walk of the range that has @slot. [A] and [C] in mmun_walk.c */
+/* A walk of the range that has @slot. */
 static inline void mmun_slot_walk_begin(struct mmun_subscriptions *subs, unsigned int slot)
 	__must_hold(&subs->lock)
 {
-	subs->walking |= BIT(slot);
+	subs->walking |= BIT(slot);	/* [W1] in mmun_walk.c */
 	subs->ranges.slots[slot].at = ULONG_MAX;
 }
 
 static inline void mmun_slot_walk_end(struct mmun_subscriptions *subs, unsigned int slot)
 	__must_hold(&subs->lock)
 {
-	subs->walking &= ~BIT(slot);
+	subs->walking &= ~BIT(slot);	/* [W3] in mmun_walk.c */
 	if (unlikely(!list_empty(&subs->leaving)))
 		__mmun_slot_walk_end(subs, slot);
 	mmun_wake(subs);

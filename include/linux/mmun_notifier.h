@@ -322,7 +322,7 @@ static inline void
 mmun_interval_set_seq(struct mmun_interval_notifier *interval_sub,
 		      unsigned long cur_seq)
 {
-	/* [B] in mmun_itree.c */
+	/* [R2] pairs with [R3] in mmun_interval_read_begin(): see mmun_itree.c. */
 	smp_store_release(&interval_sub->invalidate_seq, cur_seq);
 }
 
