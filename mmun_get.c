@@ -87,13 +87,13 @@ static unsigned int drop_from(unsigned int *count, unsigned int least)
 static bool add_user(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 	__must_hold(&subs->lock)
 {
-	unsigned int *count = raw_cpu_ptr(mn->users);
+	unsigned int *count = raw_cpu_ptr(mn->priv.users);
 
 	/* A zero count changes only under subs->lock, so a plain store suffices. */
 	if (READ_ONCE(*count))
 		return add_to(count);
 	WRITE_ONCE(*count, 1);
-	mn->users_cpus++;
+	mn->priv.users_cpus++;
 	return true;
 }
 
@@ -104,19 +104,19 @@ static bool drop_user(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 	unsigned int had = 0;
 	int cpu;
 
-	if (!mn->users_cpus)
+	if (!mn->priv.users_cpus)
 		return false;
 	/* A registered notifier has exactly one user and no per-CPU counters. */
-	if (mn->users) {
-		had = drop_from(raw_cpu_ptr(mn->users), 0);
+	if (mn->priv.users) {
+		had = drop_from(raw_cpu_ptr(mn->priv.users), 0);
 		for_each_possible_cpu(cpu) {
 			if (had)
 				break;
-			had = drop_from(per_cpu_ptr(mn->users, cpu), 0);
+			had = drop_from(per_cpu_ptr(mn->priv.users, cpu), 0);
 		}
 	}
 	if (had <= 1)
-		mn->users_cpus--;
+		mn->priv.users_cpus--;
 	return true;
 }
 
@@ -132,8 +132,8 @@ static struct mmun_notifier *find_got(struct mmun_subscriptions *subs,
 
 	if (subs->closed)
 		return NULL;
-	hlist_for_each_entry(mn, &subs->list, hlist) {
-		if (!mn->got || mn->ops != ops)
+	hlist_for_each_entry(mn, &subs->list, priv.hlist) {
+		if (!mn->priv.got || mn->ops != ops)
 			continue;
 		if (!add_user(subs, mn))
 			return ERR_PTR(-EOVERFLOW);
@@ -188,10 +188,10 @@ get_quickly(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
 	if (!subs)
 		goto out;
 	/* [G2] pairs with [G9] in mmun_finish_joining(). */
-	hlist_for_each_entry_rcu(mn, &subs->got, got_node) {
+	hlist_for_each_entry_rcu(mn, &subs->got, priv.got_node) {
 		if (mn->ops != ops)
 			continue;
-		if (add_to(this_cpu_ptr(mn->users)))
+		if (add_to(this_cpu_ptr(mn->priv.users)))
 			found = mn;
 		break;
 	}
@@ -269,12 +269,12 @@ get_or_make(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
 	if (IS_ERR(mn))
 		return mn;
 	mn->ops = ops;
-	mn->got = true;
-	mn->users = alloc_counts();
-	if (mn->users)
+	mn->priv.got = true;
+	mn->priv.users = alloc_counts();
+	if (mn->priv.users)
 		ret = mmun_link(mn, mm, true, find_got, &linked);
 	if (linked != mn) {
-		free_percpu(mn->users);
+		free_percpu(mn->priv.users);
 		ops->free_notifier(mn);
 	}
 	/* A fatal signal, and linked has a user for us. If it is mn, that frees it. */
@@ -371,18 +371,18 @@ static void free_worker(struct work_struct *work)
 
 	raw_spin_lock(&free_lock);
 	while ((mn = list_first_entry_or_null(&free_list, struct mmun_notifier,
-					      leaving))) {
-		list_del(&mn->leaving);
+					      priv.leaving))) {
+		list_del(&mn->priv.leaving);
 		raw_spin_unlock(&free_lock);
 
-		subs = mn->subs;
+		subs = mn->priv.subs;
 		mm = mn->mm;
-		phase = mn->phase;
-		mmun_list_deliver_owed(subs, mn, mn->owed);
+		phase = mn->priv.phase;
+		mmun_list_deliver_owed(subs, mn, mn->priv.owed);
 		wait_for_getters();
-		free_percpu(mn->users);
+		free_percpu(mn->priv.users);
 		/* Lets an excess put be detected if the driver has not freed mn. */
-		mn->users = NULL;
+		mn->priv.users = NULL;
 
 		/* As in the kernel's core: a softirq-like context. */
 		local_bh_disable();
@@ -421,17 +421,17 @@ static void free_worker(struct work_struct *work)
  */
 void mmun_notifier_put(struct mmun_notifier *mn)
 {
-	struct mmun_subscriptions *subs = mn->subs;
+	struct mmun_subscriptions *subs = mn->priv.subs;
 	const struct mmun_notifier_ops *ops = mn->ops;
 	bool dropped;
 
 	/* One remains, so it is not the last, and mn is not gone meanwhile. */
-	if (mn->users && drop_from(raw_cpu_ptr(mn->users), 1))
+	if (mn->priv.users && drop_from(raw_cpu_ptr(mn->priv.users), 1))
 		return;
 
 	mmun_lock(subs);
 	dropped = drop_user(subs, mn);
-	if (!dropped || mn->users_cpus) {
+	if (!dropped || mn->priv.users_cpus) {
 		mmun_unlock(subs);
 		if (!dropped)
 			mmun_warn("put of a notifier without a user, ignored (%ps)\n", ops);
@@ -440,11 +440,11 @@ void mmun_notifier_put(struct mmun_notifier *mn)
 
 	mmun_claim_release(mn);
 	mmun_unlink(subs, mn);
-	mn->owed = mmun_list_leave(subs, mn);
-	mn->zombie = true;
-	list_add_tail(&mn->leaving, &subs->leaving);
+	mn->priv.owed = mmun_list_leave(subs, mn);
+	mn->priv.zombie = true;
+	list_add_tail(&mn->priv.leaving, &subs->leaving);
 	raw_spin_lock(&free_lock);
-	mn->phase = free_phase;
+	mn->priv.phase = free_phase;
 	frees_pending[free_phase]++;
 	raw_spin_unlock(&free_lock);
 	/*
@@ -520,7 +520,7 @@ static DECLARE_WORK(free_work, free_worker);
 static void zombie_unseen(struct mmun_notifier *mn)
 {
 	raw_spin_lock(&free_lock);
-	list_add_tail(&mn->leaving, &free_list);
+	list_add_tail(&mn->priv.leaving, &free_list);
 	queue_work(free_wq, &free_work);
 	raw_spin_unlock(&free_lock);
 }

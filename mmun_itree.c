@@ -93,8 +93,8 @@ run_first_live(struct interval_tree_node *node,
 						    mmun_range_last(range))) {
 		sub = container_of(node, struct mmun_interval_notifier,
 				   interval_tree);
-		if (!(sub->running & REMOVING)) {
-			sub->running += RUNNING;
+		if (!(sub->priv.running & REMOVING)) {
+			sub->priv.running += RUNNING;
 			return sub;
 		}
 	}
@@ -155,8 +155,8 @@ static void done(struct mmun_subscriptions *subs,
 		 struct mmun_interval_notifier *sub)
 	__must_hold(&subs->lock)
 {
-	sub->running -= RUNNING;
-	if (sub->running == REMOVING)
+	sub->priv.running -= RUNNING;
+	if (sub->priv.running == REMOVING)
 		mmun_wake(subs);
 }
 
@@ -277,7 +277,7 @@ read_begin_locked(struct mmun_interval_notifier *interval_sub)
 {
 	const unsigned long first = interval_sub->interval_tree.start;
 	const unsigned long last = interval_sub->interval_tree.last;
-	struct mmun_subscriptions *subs = interval_sub->subs;
+	struct mmun_subscriptions *subs = interval_sub->priv.subs;
 	struct list_head *sleepers;
 	bool waited = false;
 	unsigned long seq;
@@ -336,7 +336,7 @@ mmun_interval_read_begin(struct mmun_interval_notifier *interval_sub)
 	/* [R3] pairs with [R2] in mmun_interval_set_seq(). */
 	seq = smp_load_acquire(&interval_sub->invalidate_seq);
 	/* [R4] pairs with [R7] in mmun_ranges_uncount(). */
-	if (likely(!smp_load_acquire(&interval_sub->subs->ranges.invalidating)))
+	if (likely(!smp_load_acquire(&interval_sub->priv.subs->ranges.invalidating)))
 		return seq;
 	return read_begin_locked(interval_sub);
 }
@@ -355,7 +355,7 @@ static void link_interval(struct mmun_interval_notifier *sub,
 	__must_hold(&subs->lock)
 {
 	mmgrab(mm);
-	sub->subs = subs;
+	sub->priv.subs = subs;
 	/* Given out before, so no later range will have this number. */
 	sub->invalidate_seq = subs->invalidate_seq;
 	interval_tree_insert(&sub->interval_tree, &subs->itree);
@@ -431,8 +431,8 @@ static __always_inline int insert(struct mmun_interval_notifier *sub,
 	sub->interval_tree.last = last;
 	sub->ops = ops;
 	sub->mm = mm;
-	sub->subs = NULL;
-	sub->running = 0;
+	sub->priv.subs = NULL;
+	sub->priv.running = 0;
 
 	return insert_quickly(sub, mm) ? 0 : insert_slowly(sub, mmap_locked);
 }
@@ -524,7 +524,7 @@ EXPORT_SYMBOL_GPL(mmun_interval_notifier_insert_locked);
  */
 void mmun_interval_notifier_remove(struct mmun_interval_notifier *interval_sub)
 {
-	struct mmun_subscriptions *subs = interval_sub->subs;
+	struct mmun_subscriptions *subs = interval_sub->priv.subs;
 	struct mm_struct *mm = interval_sub->mm;
 	bool left;
 
@@ -537,11 +537,11 @@ void mmun_interval_notifier_remove(struct mmun_interval_notifier *interval_sub)
 
 	mmun_lock(subs);
 	/* No invalidation calls it from now on; those that do are waited for. */
-	interval_sub->running |= REMOVING;
-	mmun_wait(subs, interval_sub->running == REMOVING);
+	interval_sub->priv.running |= REMOVING;
+	mmun_wait(subs, interval_sub->priv.running == REMOVING);
 	interval_tree_remove(&interval_sub->interval_tree, &subs->itree);
 	/* A second remove finds this. */
-	interval_sub->subs = NULL;
+	interval_sub->priv.subs = NULL;
 	left = mmun_subscriptions_leave(subs, 0);
 	mmun_unlock(subs);
 

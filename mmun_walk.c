@@ -60,10 +60,10 @@
  * mn still running in another task, that start may yet succeed:
  *
  *   walker                                leaver
- *   [O1] start returns 0                  [O4] mn->left = true
+ *   [O1] start returns 0                  [O4] mn->priv.left = true
  *   [O2] sets the bit                     [O5] full barrier
  *        (full barrier)                   [O6] notes the bits, pins their slots
- *   [O3] mn->left? takes the bit back,    [O7] takes the bits noted, delivers
+ *   [O3] mn->priv.left? takes the bit back,    [O7] takes the bits noted, delivers
  *        and delivers the end                  the ends, unpins the slots
  *
  * O2 orders the bit before O3 and O5 orders O4 before O6, so that either O3 sees left
@@ -122,10 +122,10 @@ void mmun_walks_hand_over(struct mmun_subscriptions *subs)
 		oldest = list_first_entry(&subs->walks, struct mmun_walk,
 					  node)->gen;
 
-	list_for_each_entry_safe(mn, tmp, &subs->leaving, leaving) {
-		if (!mn->zombie || mn->seen_by || mn->walks_until >= oldest)
+	list_for_each_entry_safe(mn, tmp, &subs->leaving, priv.leaving) {
+		if (!mn->priv.zombie || mn->priv.seen_by || mn->priv.walks_until >= oldest)
 			continue;
-		list_del(&mn->leaving);
+		list_del(&mn->priv.leaving);
 		unseen(mn);
 	}
 }
@@ -143,8 +143,8 @@ void __mmun_slot_walk_end(struct mmun_subscriptions *subs, unsigned int slot)
 {
 	struct mmun_notifier *mn;
 
-	list_for_each_entry(mn, &subs->leaving, leaving)
-		mn->seen_by &= ~BIT(slot);	/* [W3] */
+	list_for_each_entry(mn, &subs->leaving, priv.leaving)
+		mn->priv.seen_by &= ~BIT(slot);	/* [W3] */
 	mmun_walks_hand_over(subs);
 }
 
@@ -152,14 +152,14 @@ void __mmun_slot_walk_end(struct mmun_subscriptions *subs, unsigned int slot)
 static __always_inline void walk_reaches(unsigned long *at, struct mmun_notifier *mn)
 {
 	/* [P1] pairs with [P2] in is_past(). */
-	smp_store_release(at, mn->linked);
+	smp_store_release(at, mn->priv.linked);
 }
 
 /* Is the walk that is @at past @mn? */
 static bool is_past(unsigned long *at, struct mmun_notifier *mn)
 {
 	/* [P2] pairs with [P1] in walk_reaches(). */
-	return smp_load_acquire(at) < mn->linked;
+	return smp_load_acquire(at) < mn->priv.linked;
 }
 
 /* The walks of ranges, by slot, that may still call @mn. */
@@ -174,13 +174,13 @@ unsigned long mmun_walks_to(struct mmun_subscriptions *subs, struct mmun_notifie
 	return seen_by;
 }
 
-/* May a walk of another task, up to number @mn->walks_until, still call @mn? */
+/* May a walk of another task, up to number @mn->priv.walks_until, still call @mn? */
 bool mmun_walked_by_others(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 {
 	struct mmun_walk *walk;
 
 	list_for_each_entry(walk, &subs->walks, node) {
-		if (walk->gen > mn->walks_until)
+		if (walk->gen > mn->priv.walks_until)
 			break;
 		if (walk->task != current && !is_past(&walk->at, mn))
 			return true;
@@ -194,7 +194,7 @@ static struct mmun_notifier *walk_next(struct mmun_walk *walk)
 
 	if (!node)
 		return NULL;
-	walk->cur = hlist_entry(node, struct mmun_notifier, hlist);
+	walk->cur = hlist_entry(node, struct mmun_notifier, priv.hlist);
 	walk_reaches(&walk->at, walk->cur);
 	/* Taken before the callback, after which cur may be freed memory. */
 	walk->next = next_of(node);
@@ -205,7 +205,7 @@ static struct mmun_notifier *walk_next(struct mmun_walk *walk)
 
 static bool take_accepted(struct mmun_notifier *mn, unsigned int slot)
 {
-	return test_and_clear_bit(slot, &mn->accepted);
+	return test_and_clear_bit(slot, &mn->priv.accepted);
 }
 
 /* @mn accepted the start of a range without a slot: with @record, or only counted. */
@@ -216,7 +216,7 @@ static void owe_unslotted(struct mmun_subscriptions *subs,
 	if (record)
 		mmun_record_owe(record, mn);
 	else
-		WRITE_ONCE(mn->accepted_overflow, mn->accepted_overflow + 1);
+		WRITE_ONCE(mn->priv.accepted_overflow, mn->priv.accepted_overflow + 1);
 	mmun_unlock(subs);
 	smp_mb();	/* [O2] pairs with [O5] in mmun_list_leave() */
 }
@@ -230,9 +230,9 @@ static bool take_unslotted(struct mmun_subscriptions *subs,
 	if (record) {
 		owed = mmun_record_take(record, mn);
 	} else {
-		owed = mn->accepted_overflow;
+		owed = mn->priv.accepted_overflow;
 		if (owed)
-			WRITE_ONCE(mn->accepted_overflow, mn->accepted_overflow - 1);
+			WRITE_ONCE(mn->priv.accepted_overflow, mn->priv.accepted_overflow - 1);
 	}
 	mmun_unlock(subs);
 	return owed;
@@ -263,7 +263,7 @@ static noinline void take_back(struct mmun_subscriptions *subs,
 	 * No end for a notifier put by its own start callback. Reading ->leaver
 	 * unlocked is safe: it equals current only if this task wrote it.
 	 */
-	if (owed && READ_ONCE(mn->leaver) != current)
+	if (owed && READ_ONCE(mn->priv.leaver) != current)
 		call_end(mn, range);
 }
 
@@ -301,13 +301,13 @@ call_starts(struct mmun_subscriptions *subs,
 	int ret;
 
 	for (node = first_of(subs); node; node = next_of(node)) {
-		mn = hlist_entry(node, struct mmun_notifier, hlist);
+		mn = hlist_entry(node, struct mmun_notifier, priv.hlist);
 		walk_reaches(at, mn);
-		if (READ_ONCE(mn->left))
+		if (READ_ONCE(mn->priv.left))
 			continue;
 		/* It joined after this range, waits for it, and has no room in owed. */
 		if (unslotted && record &&
-		    (long)(mn->joined_seq - record->slot.seq) >= 0)
+		    (long)(mn->priv.joined_seq - record->slot.seq) >= 0)
 			continue;
 		ops = mn->ops;
 		if (ops->invalidate_range_start) {
@@ -328,11 +328,11 @@ call_starts(struct mmun_subscriptions *subs,
 		if (unslotted) {
 			owe_unslotted(subs, mn, record);
 		} else {
-			set_bit(slot, &mn->accepted);
+			set_bit(slot, &mn->priv.accepted);
 			/* [O2] pairs with [O5] in mmun_list_leave() */
 			smp_mb__after_atomic();
 		}
-		if (unlikely(READ_ONCE(mn->left)))	/* [O3] */
+		if (unlikely(READ_ONCE(mn->priv.left)))	/* [O3] */
 			take_back(subs, mn, range, slot, record);
 	}
 	return refused;
@@ -401,7 +401,7 @@ call_ends(struct mmun_subscriptions *subs,
 	struct hlist_node *node;
 
 	for (node = first_of(subs); node; node = next_of(node)) {
-		mn = hlist_entry(node, struct mmun_notifier, hlist);
+		mn = hlist_entry(node, struct mmun_notifier, priv.hlist);
 		walk_reaches(at, mn);
 		if (!(unslotted ? take_unslotted(subs, mn, record) : take_accepted(mn, slot)))
 			continue;
@@ -454,11 +454,11 @@ unsigned long mmun_list_leave(struct mmun_subscriptions *subs,
 {
 	unsigned long owed;
 
-	WRITE_ONCE(mn->leaver, current);
-	WRITE_ONCE(mn->left, true);	/* [O4] */
+	WRITE_ONCE(mn->priv.leaver, current);
+	WRITE_ONCE(mn->priv.left, true);	/* [O4] */
 	/* [O5] pairs with [O2] in call_starts() and owe_unslotted() */
 	smp_mb();
-	owed = READ_ONCE(mn->accepted);	/* [O6] */
+	owed = READ_ONCE(mn->priv.accepted);	/* [O6] */
 	mmun_ranges_pin(&subs->ranges, owed);
 	return owed;
 }
@@ -503,7 +503,7 @@ void mmun_list_deliver_owed(struct mmun_subscriptions *subs,
 	int idx;
 
 	/* An end that is accepted after this point is delivered by its walker, see O3. */
-	if (!owed && !READ_ONCE(mn->accepted_overflow) &&
+	if (!owed && !READ_ONCE(mn->priv.accepted_overflow) &&
 	    list_empty(&subs->ranges.records))
 		return;
 
@@ -571,7 +571,7 @@ void mmun_list_release(struct mmun_subscriptions *subs)
 			mn->ops->release(mn, subs->mm);
 		mmun_lock(subs);
 		/* It may have unregistered in its release, or been put. */
-		if (!claimed || !walk.cur || mn->unlinked)
+		if (!claimed || !walk.cur || mn->priv.unlinked)
 			continue;
 		owed = mmun_list_leave(subs, mn);
 		mmun_unlock(subs);
@@ -592,7 +592,7 @@ bool mmun_list_clear_flush_young(struct mmun_subscriptions *subs,
 
 	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk)))
-		if (!READ_ONCE(mn->left) && mn->ops->clear_flush_young)
+		if (!READ_ONCE(mn->priv.left) && mn->ops->clear_flush_young)
 			young |= mn->ops->clear_flush_young(mn, subs->mm,
 							    start, end);
 	quick_walk_end(subs, &walk, idx);
@@ -609,7 +609,7 @@ bool mmun_list_clear_young(struct mmun_subscriptions *subs,
 
 	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk)))
-		if (!READ_ONCE(mn->left) && mn->ops->clear_young)
+		if (!READ_ONCE(mn->priv.left) && mn->ops->clear_young)
 			young |= mn->ops->clear_young(mn, subs->mm, start, end);
 	quick_walk_end(subs, &walk, idx);
 	return young;
@@ -625,7 +625,7 @@ bool mmun_list_test_young(struct mmun_subscriptions *subs,
 
 	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk))) {
-		if (READ_ONCE(mn->left) || !mn->ops->test_young)
+		if (READ_ONCE(mn->priv.left) || !mn->ops->test_young)
 			continue;
 		young = mn->ops->test_young(mn, subs->mm, address);
 		if (young)
@@ -644,7 +644,7 @@ void mmun_list_flush_tlb(struct mmun_subscriptions *subs, unsigned long start,
 
 	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk)))
-		if (!READ_ONCE(mn->left) &&
+		if (!READ_ONCE(mn->priv.left) &&
 		    mn->ops->arch_invalidate_secondary_tlbs)
 			mn->ops->arch_invalidate_secondary_tlbs(mn, subs->mm,
 								start, end);

@@ -98,9 +98,9 @@ void mmun_list_deliver_owed(struct mmun_subscriptions *subs,
 /* True for one task only: it calls ->release, or sees to it that nobody does. */
 static inline bool mmun_claim_release(struct mmun_notifier *mn)
 {
-	if (mn->released)
+	if (mn->priv.released)
 		return false;
-	mn->released = true;
+	mn->priv.released = true;
 	return true;
 }
 

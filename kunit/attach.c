@@ -123,8 +123,8 @@ static void one_bridge_serves_all_subscribers(struct kunit *test)
 	got = kt_get(test, mm, &kt_get_ops);
 	interval = kt_insert(test, mm, 0, ULONG_MAX);
 	KUNIT_EXPECT_EQ(test, mmun_kunit_attached(), 2);
-	KUNIT_EXPECT_PTR_EQ(test, sub->mn.subs, got->mn.subs);
-	KUNIT_EXPECT_PTR_EQ(test, sub->mn.subs, interval->mni.subs);
+	KUNIT_EXPECT_PTR_EQ(test, sub->mn.priv.subs, got->mn.priv.subs);
+	KUNIT_EXPECT_PTR_EQ(test, sub->mn.priv.subs, interval->mni.priv.subs);
 }
 
 static void expect_extra(struct kunit *test, struct kt_sub *sub, bool young, bool tlb)
@@ -293,8 +293,8 @@ static void concurrent_first_subscriptions_share_bridge(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, kt_join(test, task2), 0);
 	KUNIT_ASSERT_EQ(test, kt_join(test, task3), 0);
 	KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 4);
-	KUNIT_EXPECT_PTR_EQ(test, sub->mn.subs, sub2->mn.subs);
-	KUNIT_EXPECT_PTR_EQ(test, sub->mn.subs, interval->mni.subs);
+	KUNIT_EXPECT_PTR_EQ(test, sub->mn.priv.subs, sub2->mn.priv.subs);
+	KUNIT_EXPECT_PTR_EQ(test, sub->mn.priv.subs, interval->mni.priv.subs);
 }
 
 struct locked_act {

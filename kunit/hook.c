@@ -200,9 +200,9 @@ void mmun_kunit_look(struct mmun_subscriptions *subs,
 	state->walks = hweight_long(subs->walking);
 	list_for_each(node, &subs->walks)
 		state->walks++;
-	list_for_each_entry(mn, &subs->leaving, leaving)
-		state->zombies += mn->zombie;
-	hlist_for_each_entry(mn, &subs->got, got_node)
+	list_for_each_entry(mn, &subs->leaving, priv.leaving)
+		state->zombies += mn->priv.zombie;
+	hlist_for_each_entry(mn, &subs->got, priv.got_node)
 		state->gettable++;
 	state->seq = subs->invalidate_seq;
 	mmun_unlock(subs);

@@ -143,7 +143,7 @@ static void same(struct model *m, const char *what, int i, long is, long want)
 
 static struct mmun_subscriptions *subs_of(struct model *m)
 {
-	return m->subs[0].real->mn.subs;
+	return m->subs[0].real->mn.priv.subs;
 }
 
 static unsigned int in_flight(struct model *m, bool unslotted)
