@@ -42,7 +42,8 @@ void mmun_unlink(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 	/* [G10] pairs with [G2] in get_quickly(). */
 	if (mn->priv.got)
 		hlist_del_init_rcu(&mn->priv.got_node);
-	mn->priv.unlinked = true;
+	/* [O4] in mmun_walk.c: before the barrier [O5] of mmun_list_leave(). */
+	mmun_life_reaches(mn, MMUN_UNLINKED);
 	mn->priv.seen_by = mmun_walks_to(subs, mn);
 	mn->priv.walks_until = subs->walk_gen;
 
@@ -54,7 +55,7 @@ void mmun_unlink(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 			walk->cur = NULL;
 		while (walk->next && hlist_entry(walk->next,
 						 struct mmun_notifier,
-						 priv.hlist)->priv.unlinked)
+						 priv.hlist)->priv.life >= MMUN_UNLINKED)
 			walk->next = walk->next->next;
 	}
 	/* Not the last reference: mn has its own. */
@@ -77,7 +78,7 @@ static struct mm_struct *held_mm(struct mmun_notifier *mn, struct mm_struct *pas
 /* A second unregister is a driver's mistake: report it, and do nothing. */
 static bool is_registered(struct mmun_notifier *mn)
 {
-	if (mn->priv.subs && !mn->priv.unlinked)
+	if (mn->priv.subs && READ_ONCE(mn->priv.life) < MMUN_UNLINKED)
 		return true;
 	mmun_warn("unregister of a notifier that is not registered, ignored (%ps)\n",
 		  mn->ops);
@@ -191,10 +192,8 @@ static void init_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
 	mn->priv.subs = subs;
 	mn->priv.accepted = 0;
 	mn->priv.accepted_overflow = 0;
-	mn->priv.left = false;
+	mn->priv.life = MMUN_LISTED;
 	mn->priv.leaver = NULL;
-	mn->priv.unlinked = false;
-	mn->priv.zombie = false;
 	mn->priv.released = false;
 	mn->priv.joining = true;
 	INIT_HLIST_NODE(&mn->priv.got_node);

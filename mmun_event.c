@@ -386,7 +386,7 @@ void mmun_event_end_unslotted(struct mmun_subscriptions *subs, const void *key,
 		if (!record) {
 			end_overflow(subs);
 		} else {
-			record->ending = false;
+			record->state = MMUN_RECORD_OVER;
 			if (mmun_record_unlink(record))
 				unneeded = record;
 		}
@@ -450,10 +450,10 @@ static void end_all(struct mmun_subscriptions *subs, struct list_head *unneeded)
 	mmun_for_each_slot(slot, left)
 		end_slot(subs, slot);
 	list_for_each_entry_safe(record, next, &ranges->records, node) {
-		if (!record->active)
+		if (record->state != MMUN_RECORD_ACTIVE)
 			continue;
 		end_record(subs, record);
-		record->ending = false;
+		record->state = MMUN_RECORD_OVER;
 		if (mmun_record_unlink(record))
 			list_add(&record->node, unneeded);
 	}

@@ -441,7 +441,7 @@ void mmun_notifier_put(struct mmun_notifier *mn)
 	mmun_claim_release(mn);
 	mmun_unlink(subs, mn);
 	mn->priv.owed = mmun_list_leave(subs, mn);
-	mn->priv.zombie = true;
+	mmun_life_reaches(mn, MMUN_ZOMBIE);
 	list_add_tail(&mn->priv.leaving, &subs->leaving);
 	raw_spin_lock(&free_lock);
 	mn->priv.phase = free_phase;

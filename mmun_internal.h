@@ -96,7 +96,7 @@
  *   P1 walk_reaches - P2 is_past: release, acquire
  *   L1 link_into_list - L2 first_of next_of: RCU
  *   O2 call_starts owe_unslotted - O5 mmun_list_leave: full barriers
- *   O3 call_starts - O4 mmun_list_leave: mn->priv.left, ordered by O2 and O5
+ *   O3 call_starts - O4 mmun_list_leave mmun_unlink: the life, ordered by O2 and O5
  *   O7 mmun_list_deliver_owed - O6 mmun_list_leave: the same task
  *   R1 mmun_ranges_count - R4 mmun_interval_read_begin: ordered by R2 and R3
  *   R2 mmun_interval_set_seq - R3 mmun_interval_read_begin read_begin_locked: release, acquire

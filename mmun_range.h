@@ -22,12 +22,17 @@ struct mmun_slot {
 	struct mmun_notifier_range range;
 };
 
+enum mmun_record_state {
+	MMUN_RECORD_ACTIVE,		/* its range is being invalidated */
+	MMUN_RECORD_ENDING,		/* not any more, its ends are being delivered */
+	MMUN_RECORD_OVER,
+};
+
 /* A range that found every slot busy. */
 struct mmun_record {
 	struct mmun_slot slot;
 	struct list_head node;		/* in mmun_ranges.records */
-	bool active;
-	bool ending;
+	enum mmun_record_state state;
 	unsigned int room;		/* how many owed has place for */
 	unsigned int nr_owed;
 	unsigned int nr_due;		/* of them, those that are still owed it */

@@ -60,10 +60,10 @@
  * mn still running in another task, that start may yet succeed:
  *
  *   walker                                leaver
- *   [O1] start returns 0                  [O4] mn->priv.left = true
+ *   [O1] start returns 0                  [O4] mn has left
  *   [O2] sets the bit                     [O5] full barrier
  *        (full barrier)                   [O6] notes the bits, pins their slots
- *   [O3] mn->priv.left? takes the bit back,    [O7] takes the bits noted, delivers
+ *   [O3] left? takes the bit back,        [O7] takes the bits noted, delivers
  *        and delivers the end                  the ends, unpins the slots
  *
  * O2 orders the bit before O3 and O5 orders O4 before O6, so that either O3 sees left
@@ -123,7 +123,7 @@ void mmun_walks_hand_over(struct mmun_subscriptions *subs)
 					  node)->gen;
 
 	list_for_each_entry_safe(mn, tmp, &subs->leaving, priv.leaving) {
-		if (!mn->priv.zombie || mn->priv.seen_by || mn->priv.walks_until >= oldest)
+		if (mn->priv.life != MMUN_ZOMBIE || mn->priv.seen_by || mn->priv.walks_until >= oldest)
 			continue;
 		list_del(&mn->priv.leaving);
 		unseen(mn);
@@ -303,7 +303,7 @@ call_starts(struct mmun_subscriptions *subs,
 	for (node = first_of(subs); node; node = next_of(node)) {
 		mn = hlist_entry(node, struct mmun_notifier, priv.hlist);
 		walk_reaches(at, mn);
-		if (READ_ONCE(mn->priv.left))
+		if (mmun_has_left(mn))
 			continue;
 		/* It joined after this range, waits for it, and has no room in owed. */
 		if (unslotted && record &&
@@ -332,7 +332,7 @@ call_starts(struct mmun_subscriptions *subs,
 			/* [O2] pairs with [O5] in mmun_list_leave() */
 			smp_mb__after_atomic();
 		}
-		if (unlikely(READ_ONCE(mn->priv.left)))	/* [O3] */
+		if (unlikely(mmun_has_left(mn)))	/* [O3] */
 			take_back(subs, mn, range, slot, record);
 	}
 	return refused;
@@ -455,7 +455,8 @@ unsigned long mmun_list_leave(struct mmun_subscriptions *subs,
 	unsigned long owed;
 
 	WRITE_ONCE(mn->priv.leaver, current);
-	WRITE_ONCE(mn->priv.left, true);	/* [O4] */
+	/* [O4] For one that is unlinked, mmun_unlink() has stored it. */
+	mmun_life_reaches(mn, MMUN_LEFT);
 	/* [O5] pairs with [O2] in call_starts() and owe_unslotted() */
 	smp_mb();
 	owed = READ_ONCE(mn->priv.accepted);	/* [O6] */
@@ -571,7 +572,7 @@ void mmun_list_release(struct mmun_subscriptions *subs)
 			mn->ops->release(mn, subs->mm);
 		mmun_lock(subs);
 		/* It may have unregistered in its release, or been put. */
-		if (!claimed || !walk.cur || mn->priv.unlinked)
+		if (!claimed || !walk.cur || mn->priv.life >= MMUN_UNLINKED)
 			continue;
 		owed = mmun_list_leave(subs, mn);
 		mmun_unlock(subs);
@@ -592,7 +593,7 @@ bool mmun_list_clear_flush_young(struct mmun_subscriptions *subs,
 
 	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk)))
-		if (!READ_ONCE(mn->priv.left) && mn->ops->clear_flush_young)
+		if (!mmun_has_left(mn) && mn->ops->clear_flush_young)
 			young |= mn->ops->clear_flush_young(mn, subs->mm,
 							    start, end);
 	quick_walk_end(subs, &walk, idx);
@@ -609,7 +610,7 @@ bool mmun_list_clear_young(struct mmun_subscriptions *subs,
 
 	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk)))
-		if (!READ_ONCE(mn->priv.left) && mn->ops->clear_young)
+		if (!mmun_has_left(mn) && mn->ops->clear_young)
 			young |= mn->ops->clear_young(mn, subs->mm, start, end);
 	quick_walk_end(subs, &walk, idx);
 	return young;
@@ -625,7 +626,7 @@ bool mmun_list_test_young(struct mmun_subscriptions *subs,
 
 	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk))) {
-		if (READ_ONCE(mn->priv.left) || !mn->ops->test_young)
+		if (mmun_has_left(mn) || !mn->ops->test_young)
 			continue;
 		young = mn->ops->test_young(mn, subs->mm, address);
 		if (young)
@@ -644,7 +645,7 @@ void mmun_list_flush_tlb(struct mmun_subscriptions *subs, unsigned long start,
 
 	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk)))
-		if (!READ_ONCE(mn->priv.left) &&
+		if (!mmun_has_left(mn) &&
 		    mn->ops->arch_invalidate_secondary_tlbs)
 			mn->ops->arch_invalidate_secondary_tlbs(mn, subs->mm,
 								start, end);

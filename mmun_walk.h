@@ -21,6 +21,32 @@ struct mmun_walk {
 	struct hlist_node *next;
 };
 
+/*
+ * The life of a list notifier, which only goes on. It is written under subs->lock, and
+ * read without it as well: see O3 and O4 in mmun_walk.c. Each state includes those
+ * before it. Apart from it, because they go with more than one of these states: joining
+ * (the exit may make a notifier leave whose registration still waits), released (its
+ * unregister may be inside ->release), got (a kind, not a state).
+ */
+enum mmun_life {
+	MMUN_LISTED,		/* called for starts */
+	MMUN_LEFT,		/* its starts are over, ends are due; linked at the exit */
+	MMUN_UNLINKED,		/* out of the list */
+	MMUN_ZOMBIE,		/* put, and to be freed */
+};
+
+/* Under subs->lock. Never back: an unregister after the exit leaves a second time. */
+static inline void mmun_life_reaches(struct mmun_notifier *mn, enum mmun_life life)
+{
+	if (mn->priv.life < life)
+		WRITE_ONCE(mn->priv.life, life);
+}
+
+static inline bool mmun_has_left(struct mmun_notifier *mn)
+{
+	return READ_ONCE(mn->priv.life) >= MMUN_LEFT;
+}
+
 extern struct srcu_struct mmun_srcu;
 
 /* Around all callbacks, for call_srcu, which waits for all of them. */

@@ -175,8 +175,8 @@ void mmun_kunit_look(struct mmun_subscriptions *subs,
 	*state = (struct mmun_kunit_state) {};
 	mmun_lock(subs);
 	state->closed = subs->closed;
-	state->leaving = to_shim(subs)->leaving;
-	state->released = to_shim(subs)->released;
+	state->leaving = to_shim(subs)->life >= SHIM_LEAVING;
+	state->released = to_shim(subs)->life >= SHIM_RELEASED;
 	state->doubts = to_shim(subs)->doubts;
 	state->young = to_shim(subs)->young;
 	state->tlb = to_shim(subs)->tlb;
@@ -201,7 +201,7 @@ void mmun_kunit_look(struct mmun_subscriptions *subs,
 	list_for_each(node, &subs->walks)
 		state->walks++;
 	list_for_each_entry(mn, &subs->leaving, priv.leaving)
-		state->zombies += mn->priv.zombie;
+		state->zombies += mn->priv.life == MMUN_ZOMBIE;
 	hlist_for_each_entry(mn, &subs->got, priv.got_node)
 		state->gettable++;
 	state->seq = subs->invalidate_seq;

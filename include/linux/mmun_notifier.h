@@ -168,14 +168,12 @@ struct mmun_notifier {
 		unsigned int accepted_overflow;	/* the same for ranges without a slot */
 		unsigned int users_cpus;	/* see mmun_get.c */
 		unsigned int __percpu *users;
-		bool left;			/* its starts are over, ends are due */
-		bool unlinked;			/* out of the list */
+		u8 life;			/* enum mmun_life in mmun_walk.h */
 		bool joining;			/* ranges before it are in flight */
 		bool released;			/* release was called, or will not be */
 		bool got;			/* made by get: free_notifier at the end */
-		bool zombie;			/* put, and to be freed */
 		u8 phase;			/* which count of frees it is in */
-		struct task_struct *leaver;	/* the task that set left */
+		struct task_struct *leaver;	/* the task that made it leave */
 		struct list_head leaving;
 		unsigned long seen_by;		/* walks that may see it: by slot */
 		u64 walks_until;		/* and up to this number */
