@@ -40,6 +40,7 @@
  * orphan	a provisional range that was refused: neither confirmation nor end come
  * settle	to deliver the ends of an orphan
  * owed end	an end whose start the subscriber accepted
+ * accept	to return 0 (list) or true (interval) from a start
  * refuse	to return -EAGAIN (list) or false (interval) in a non-blockable range
  * walk		a task's way along the list of subscribers; the task is the walker
  * leaver	the task that unregisters or puts a subscription
@@ -87,8 +88,8 @@
  *   the walks that were running then, and one of get after the gets, too; see
  *   mmun_walk.c and mmun_get.c.
  *
- * Barriers. What one task does without the lock that another takes has an order by pairs
- * of steps. Each end has a name, which stands in brackets in the functions listed here;
+ * Barriers. Pairs of steps order tasks of which one does not hold the lock, or wait
+ * for the other. Each end has a name, which stands in brackets in the functions listed here;
  * the drawings at the heads of the files have the same names. scripts/barriers checks it.
  *
  *   W1 mmun_walk_begin mmun_slot_walk_begin - W4 mmun_unlink: subs->lock

@@ -123,7 +123,8 @@ void mmun_walks_hand_over(struct mmun_subscriptions *subs)
 					  node)->gen;
 
 	list_for_each_entry_safe(mn, tmp, &subs->leaving, priv.leaving) {
-		if (mn->priv.life != MMUN_ZOMBIE || mn->priv.seen_by || mn->priv.walks_until >= oldest)
+		if (mn->priv.life != MMUN_ZOMBIE || mn->priv.seen_by ||
+		    mn->priv.walks_until >= oldest)
 			continue;
 		list_del(&mn->priv.leaving);
 		unseen(mn);
@@ -208,7 +209,7 @@ static bool take_accepted(struct mmun_notifier *mn, unsigned int slot)
 	return test_and_clear_bit(slot, &mn->priv.accepted);
 }
 
-/* @mn accepted the start of a range without a slot: with @record, or only counted. */
+/* @mn accepted the start of a range without a slot: with @record, or in overflow. */
 static void owe_unslotted(struct mmun_subscriptions *subs,
 			  struct mmun_notifier *mn, struct mmun_record *record)
 {
@@ -281,8 +282,8 @@ static noinline void warn_refusal(struct mmun_notifier *mn,
 
 /*
  * @slot (MMUN_NO_SLOT or not) and @blockable are known at compile time at each caller,
- * so their tests leave the loop. A range without a slot has a @record, or is only
- * counted.
+ * so their tests leave the loop. A range without a slot has a @record, or is in
+ * overflow.
  *
  * A subscriber that is unlinked keeps its next pointer, and is not freed during the
  * walk: in its start it may be put, but not unregistered.
@@ -384,7 +385,7 @@ int mmun_list_start(struct mmun_subscriptions *subs,
 	return 0;
 }
 
-/* mmun_list_start() of a range that has no slot; @record: NULL if it is only counted. */
+/* mmun_list_start() of a range that has no slot; @record: NULL if it is in overflow. */
 void mmun_list_start_unslotted(struct mmun_subscriptions *subs,
 			       const struct mmun_notifier_range *range,
 			       struct mmun_record *record, struct mmun_walk *walk)
@@ -437,7 +438,7 @@ void mmun_list_end(struct mmun_subscriptions *subs,
 		call_ends(subs, range, slot, NULL, slot_at(subs, slot), false, true);
 }
 
-/* mmun_list_end() of a range that has no slot; @record: NULL if it is only counted. */
+/* mmun_list_end() of a range that has no slot; @record: NULL if it is in overflow. */
 void mmun_list_end_unslotted(struct mmun_subscriptions *subs,
 			     const struct mmun_notifier_range *range,
 			     struct mmun_record *record, struct mmun_walk *walk)
@@ -514,7 +515,7 @@ void mmun_list_deliver_owed(struct mmun_subscriptions *subs,
 			call_end(mn, &subs->ranges.slots[slot].range);
 	while (deliver_owed_by_record(subs, mn))
 		;
-	/* The bounds of a range that was only counted are not known here. */
+	/* The bounds of a range in overflow are not known here. */
 	while (take_unslotted(subs, mn, NULL))
 		call_end(mn, &everything);
 	mmun_callbacks_leave(idx);

@@ -155,7 +155,7 @@ static unsigned int in_flight(struct model *m, bool unslotted)
 	return n;
 }
 
-/* The ranges that are only counted. */
+/* The ranges in overflow. */
 static unsigned int overflow(struct model *m)
 {
 	return m->records ? 0 : in_flight(m, true);

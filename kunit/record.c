@@ -627,7 +627,7 @@ static void record_has_room_for_those_that_come_meanwhile(struct kunit *test)
 	expect_no_record(test, sub);
 }
 
-/* Without memory for its record a range is counted, and is paired all the same. */
+/* Without memory for its record a range is in overflow, and is paired all the same. */
 static void range_without_memory_for_a_record_overflows(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck disable=SC2013
 #
-# mmunctl bench of the groups in MMUN_BENCH. What a process with nothing attached
-# costs is measured first, while no module of ours is loaded and while they are. The
+# mmunctl bench of the groups in MMUN_BENCH. The cost of a process with nothing
+# attached is measured first, while no module of ours is loaded and while they are. The
 # host takes the JSON from what is printed, and makes one table of several guests' parts.
 
 set -u

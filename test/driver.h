@@ -3,7 +3,7 @@
 #define MMUN_TEST_DRIVER_H
 
 /*
- * What the parts of mmun_test share. The essay on what exists, and the lock
+ * Shared by the parts of mmun_test. The essay on what exists, and the lock
  * order, stand at the head of main.c.
  */
 

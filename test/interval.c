@@ -90,7 +90,7 @@ static void interval_released(struct test_sub *sub,
 }
 
 /*
- * What both kinds of callback begin with.
+ * The first part of both kinds of callback.
  *
  * Return: 0: the caller tears; 1: there is nothing to tear; or -EAGAIN.
  */

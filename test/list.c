@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A list subscription: counts what it sees, and tells it. */
+/* A list subscription: counts its events and logs them. */
 
 #include "driver.h"
 

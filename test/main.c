@@ -3,10 +3,10 @@
  * mmun_test: a secondary MMU without hardware, driven by ioctl.
  *
  * The contract with the user is in <linux/mmun_test.h>. The driver uses only
- * the public API of mmun: it counts what it sees and tells it; a mirror has a
+ * the public API of mmun: it counts its events and logs them; a mirror has a
  * page table besides (mirror.c).
  *
- * What exists:
+ * Objects:
  *
  * - A file (struct test_file), one for each open: a table of subscriptions by
  *   id, and a ring of events. A reference is held by the open file and by each
@@ -140,7 +140,7 @@ struct test_sub *sub_find(struct test_file *file, u32 id)
 	return sub;
 }
 
-/* Who takes it out of the table detaches it. */
+/* The task that takes it out of the table detaches it. */
 static bool sub_claim(struct test_sub *sub)
 {
 	struct xarray *subs = &sub->file->subs;
@@ -783,7 +783,7 @@ static int test_open(struct inode *inode, struct file *filp)
 	return stream_open(inode, filp);
 }
 
-/* No system call on the file runs. What was to be slow need not be any more. */
+/* No system call on the file runs. The slow knobs have no more use. */
 static int test_release(struct inode *inode, struct file *filp)
 {
 	struct test_file *file = filp->private_data;

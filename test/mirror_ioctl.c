@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ioctls on a mirror: what the user said is made sure of here, and what was
- * done is told, also when it ended in an error.
+ * The ioctls on a mirror: they check the user's arguments, and copy out how much
+ * was done, also when it ended in an error.
  */
 
 #include <linux/err.h>

@@ -34,7 +34,7 @@ no_device() { [ ! -e /dev/mmun_test ]; }
 refused() { ! rmmod "$1" 2>/dev/null && loaded "$1"; }
 no_users() { [ "$(users "$1")" = 0 ] || { echo "# users: $(users "$1")"; false; }; }
 
-# What its callback prints.
+# Has its callback printed?
 seen() { dmesg | grep -q 'stale until the end'; }
 
 # The device open, nothing attached: the file alone must hold the module.

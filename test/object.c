@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * An object (struct test_object) is what mmun_notifier_get() shares between all
- * that ask for one (ops, mm) pair, whatever their files. mmun speaks to the
+ * that ask for one (ops, mm) pair, whatever their files. mmun calls the
  * object, which passes on to the subscriptions on its list. A detacher leaves
  * the list before its put, so the object refers to nobody when it is freed,
  * which may be long after the files are closed.
  *
  * A subscription may join an object while ranges are in flight whose start it
  * has not seen; it must not see their end either. So the object notes which
- * ranges are open, and who joins copies them as "missed": the ends of these,
- * and only these, are kept from it. A range is known by what it says, not by
- * its address. If a missed range and one whose start was seen say the same,
+ * ranges are open, and a joiner copies them as "missed": the ends of these,
+ * and only these, are kept from it. A range is known by its contents, not by
+ * its address. If a missed range and one whose start was seen are equal,
  * the first end is taken for the missed one: there is no end without a start,
  * and what the subscription believes to be open is open at least that long.
  * Nothing is allocated in a callback, so the set is bounded; ranges beyond it
  * are only counted, and nobody can join until their number is back to zero.
- * (mmun tells the end of a range for which its own table had no room as the end
+ * (mmun gives the end of a range for which its own table had no room as the end
  * of everything, if the mm exits in the middle: such an end matches nothing, and
- * who joined meanwhile sees it too.)
- * Nothing that was ever told is wrong for it.
+ * a subscription that joined meanwhile sees it too.)
+ * No event that was logged is wrong because of it.
  */
 
 #include <linux/atomic.h>
@@ -109,7 +109,7 @@ static void object_close(struct test_object *object,
 		object->overflow--;
 }
 
-/* One who refuses is enough; only those who do learn of it. */
+/* One refusal is enough; only the subscriptions that refuse log it. */
 static bool object_refuses(struct test_object *object,
 			   const struct mmun_notifier_range *range)
 {
@@ -183,7 +183,7 @@ static void object_end(struct mmun_notifier *mn,
 	raw_spin_unlock_irqrestore(&object->lock, flags);
 }
 
-/* What has neither a range nor an answer: everybody sees it. */
+/* Events with neither a range nor an answer: every subscription sees them. */
 static void object_log(struct mmun_notifier *mn,
 		       const struct mmun_test_event *event)
 {

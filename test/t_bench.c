@@ -307,7 +307,7 @@ TEST_F(bench, attach_and_detach)
 	}
 }
 
-/* What a process attached is given back by whoever closes the file last. */
+/* The last close of the file gives back what a process attached. */
 TEST_F(bench, close_after_the_process_is_gone)
 {
 	int core, status;

@@ -27,7 +27,7 @@
 
 struct event_case {
 	const char *row;
-	/* what must be seen: starts of these events unless said otherwise */
+	/* what must be seen: starts of these events unless a case has others */
 	__u32 what;		/* enum mmun_test_what */
 	__u32 events;		/* EV_BIT(); starts and ends */
 	__u32 flags;		/* of a young query: which one */

@@ -415,7 +415,7 @@ static void *replace(void *arg)
 	return NULL;
 }
 
-/* What was written before a read began must be seen by the read. */
+/* A read must see everything that was written before it began. */
 TEST_F(example, is_never_stale)
 {
 	__u64 before, number, reads = 0, stale = 0, i;

@@ -391,7 +391,7 @@ enum victim_kind {
 
 /*
  * In the memory of leader and victims alike, as all are forks of the test. go is
- * what the victim waits for, tell is where it says where its memory is and the
+ * the pipe that the victim waits for; into report it writes where its memory is and the
  * number of its second thread, or its own, and then that of its child.
  */
 struct victim {
@@ -550,7 +550,7 @@ static inline void victim_threads_prepare(void)
 			_exit(8);
 }
 
-/* What there is before it says that it is ready. */
+/* The state of the victim before it reports that it is ready. */
 static inline void victim_prepare(enum victim_kind kind)
 {
 	unsigned long pages = kind == V_LARGE ? V_MANY : V_THREADS;
@@ -574,7 +574,7 @@ static inline void victim_prepare(enum victim_kind kind)
 		_exit(1);
 }
 
-/* What it does when it is told to. */
+/* The act of the victim, on the leader's order. */
 static inline void victim_act(enum victim_kind kind)
 {
 	switch (kind) {
@@ -728,7 +728,7 @@ static inline long lead_kill_and_hold(void)
 }
 
 /*
- * The same, when it has done to itself what it is told to do; -EOPNOTSUPP if it
+ * The same, when it has done to itself what the leader orders; -EOPNOTSUPP if it
  * could not, and went by itself.
  */
 static inline long lead_go_and_hold(void)
@@ -780,7 +780,7 @@ static inline long lead_bury(void)
 	if (victim.pid <= 0)
 		return 0;
 	kill(victim.pid, SIGKILL);
-	/* where it is held already there comes no other stop to tell of it */
+	/* where it is held already no other stop comes that would report it */
 	ptrace(PTRACE_CONT, victim.pid, 0, 0);
 	ptrace(PTRACE_CONT, victim.second, 0, 0);
 	for (;;) {

@@ -59,7 +59,7 @@ TEST_F_TIMEOUT(hostile, foreign_refusal_rmmod_waits_for_that_process_only, 200)
 	EXPECT_LE(log_lines(&self->books), 4);
 }
 
-/* What the kernel's own limit of messages lets through in that time, and some. */
+/* The messages that the kernel's own limit lets through in that time, and some. */
 static int lines_allowed(__u64 begin)
 {
 	return 12 + 10 * (now_ns() - begin) / 5000000000ULL;

@@ -118,7 +118,7 @@ static void second_joins(struct __test_metadata *_metadata,
 	EXPECT_EQ(1, HELD_STARTS(first));
 
 	/*
-	 * It waits for the range, of which it is not told: what it reads from
+	 * It waits for the range, for which it is not called: what it reads from
 	 * now on would be stale otherwise. (A get waits with the mmap lock
 	 * held, so that the target cannot unmap meanwhile.)
 	 */

@@ -4,7 +4,7 @@
 #include "kselftest_harness.h"
 
 #define PAGES	8UL
-/* long enough to be told from a wait that is not there */
+/* long enough to differ from no wait at all */
 #define DELAY_MS 1500
 
 FIXTURE(interval)

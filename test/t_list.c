@@ -357,7 +357,7 @@ TEST_F(list, c8_close_from_another_task)
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(0, pipe(go));
 	ASSERT_EQ(0, get_file_stats(fd, &before));
-	/* a get, since its object tells that it was freed */
+	/* a get, since its object counts that it was freed */
 	ASSERT_EQ(0, attach_get(self->fd, self->t.pid, &id));
 	pid = fork();
 	if (!pid) {
@@ -437,7 +437,7 @@ TEST_F(list, c12_secondary_tlbs)
 	EXPECT_LT(0, s.tlbs);
 	EXPECT_LT(0, s.starts);
 	EXPECT_EQ(0, detach(self->fd, id));
-	/* who did not ask is not told */
+	/* a subscriber that did not ask is not called */
 	ASSERT_EQ(0, get_stats(self->fd, self->id, &s));
 	EXPECT_EQ(0, s.tlbs);
 }
@@ -498,7 +498,7 @@ TEST_F(list, c12_young)
 	EXPECT_TRUE(WAIT_FOR(youngs(self->fd, id), 5000));
 	EXPECT_EQ(0, put_string(DAMON "0/state", "off"));
 	EXPECT_EQ(0, detach(self->fd, id));
-	/* who did not ask is not told */
+	/* a subscriber that did not ask is not called */
 	EXPECT_EQ(0, youngs(self->fd, self->id));
 }
 

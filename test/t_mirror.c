@@ -7,7 +7,7 @@
 #include "kselftest_harness.h"
 
 #define PAGES	8UL
-/* long enough to be told from a wait that is not there */
+/* long enough to differ from no wait at all */
 #define DELAY_MS 1500
 
 #ifndef __NR_memfd_secret
@@ -213,7 +213,7 @@ TEST_F(mirror, bad_buffers)
 	ASSERT_EQ(0, mprotect(ro, PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, dev_mread(self->fd, self->id, self->addr, ro, 1));
 	EXPECT_EQ(1, dev_mwrite(self->fd, self->id, self->addr, ro, 1));
-	/* two pages into one: one is told */
+	/* two pages into one: the count is one */
 	EXPECT_EQ(PAGE, dev_mread(self->fd, self->id, self->addr, p,
 				  2 * PAGE));
 	EXPECT_EQ(PAGE, dev_mwrite(self->fd, self->id, self->addr, p,
@@ -334,7 +334,7 @@ TEST_F(mirror, missing_page_is_EFAULT)
 	EXPECT_EQ(-EFAULT, dev_fault(self->fd, self->id, 0,
 				     self->addr + 5 * PAGE, 1));
 	EXPECT_EQ(PAGES - 2, FILL(MMUN_TEST_FAULT_PRESENT));
-	/* what was copied before is told */
+	/* the bytes copied before are counted */
 	EXPECT_EQ(-1, ioctl(self->fd, MMUN_TEST_IOC_MREAD, &c));
 	EXPECT_EQ(EFAULT, errno);
 	EXPECT_EQ(3 * PAGE, c.copied);
@@ -729,7 +729,7 @@ TEST_F(mirror, deaf_mirror_is_detected)
 	EXPECT_EQ(2, k.checked);
 	EXPECT_EQ(1, k.differences);
 
-	/* nothing may be touched through it any more, also when it sees again */
+	/* nothing may be touched through it any more, also when it sees events again */
 	EXPECT_EQ(-EIO, dev_mread(self->fd, self->id, self->addr, &c, 1));
 	ASSERT_EQ(0, set_mirror_knobs(self->fd, self->id, 0, 0, 0, 0));
 	EXPECT_EQ(-EIO, dev_mread(self->fd, self->id, self->addr, &c, 1));
@@ -770,7 +770,7 @@ static struct mmun_test_fault fault_arg(__u32 id, __u64 start, __u64 pages)
 
 /*
  * Begin a fill and wait until it has looked its pages up: it sleeps now, for
- * longer than any test lasts, until it is told otherwise.
+ * longer than any test lasts, until a write to the device lets it go on.
  */
 static int fill_and_stop(int fd, __u32 id, struct job *job,
 			 struct mmun_test_fault *f, __u32 ms)
@@ -1037,7 +1037,7 @@ static int page_idle(__u64 pfn, bool set)
 	return got == 8 ? !!(word & bit) : -EIO;
 }
 
-/* the kernel is told by the mirror that a page was used */
+/* the mirror reports to the kernel that a page was used */
 TEST_F(mirror, kernel_takes_young_bits)
 {
 	unsigned long addr;
@@ -1126,7 +1126,7 @@ TEST_F(mirror, signal_ends_a_fill)
 	EXPECT_EQ(PAGES, FILL(0));
 }
 
-/* many parts, and a signal between two of them: what is done is told */
+/* many parts, and a signal between two of them: the done ones are counted */
 TEST_F(mirror, signal_between_two_parts)
 {
 	const unsigned long pages = 512 * 64;

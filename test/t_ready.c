@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A mm that is ready, contract 21: once a subscription of a mm, or of NULL, has
- * succeeded, an insert never takes the mmap lock until the mm's exit. And what a
- * driver may not do twice is said in the log, and does nothing.
+ * succeeded, an insert never takes the mmap lock until the mm's exit. And an act
+ * that a driver may not do twice is reported in the log, and does nothing.
  *
  * A core that does not keep this oopses here, or hangs with the mmap lock held.
  */
@@ -68,7 +68,7 @@ static int insert_read_locked(int fd, pid_t pid, unsigned long addr, __u32 *id)
 	return ret;
 }
 
-/* It goes in under the lock, and it sees. */
+/* It goes in under the lock, and it sees ranges. */
 static void expect_insert_sees_ranges(struct __test_metadata *_metadata,
 				      FIXTURE_DATA(ready) *self)
 {
@@ -147,7 +147,7 @@ static void expect_second_leave_warns(struct __test_metadata *_metadata,
 {
 	__u32 id, other;
 
-	/* what is said once is said again by a module that is loaded again */
+	/* a report that comes once comes again from a module that is loaded again */
 	ASSERT_EQ(0, bounded_ioctl(self->fd, 0, NULL));
 	ASSERT_EQ(0, unload_begin(&self->rmmod));
 	ASSERT_LE(0, unload_end(&self->rmmod, IN_TIME_MS));

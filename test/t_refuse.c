@@ -208,7 +208,7 @@ TEST_F(refuse, c10_peer_interval_refuses_behind_mmun)
 	struct mmun_peer_stats p;
 	__u32 id;
 
-	/* to the end: no range comes after it that would tell of the refusal */
+	/* to the end: no range comes after it that would show the refusal */
 	ASSERT_EQ(0, peer_interval(self->peer, self->t.pid, MMUN_PEER_REFUSE,
 				   self->addr, ULONG_MAX - self->addr, &id));
 	ASSERT_EQ(0, target_kill_alive(&self->t));
@@ -304,7 +304,7 @@ TEST_F(refuse, c10_last_detach_after_a_peer_list_refused)
 }
 
 /*
- * ... and somebody comes: it may be told no, but may not hang. What is left of
+ * ... and another attach comes: it may fail, but may not hang. The rest of
  * a failed attach must not keep the module from being unloaded: the end of the
  * run finds that out, by unloading it.
  */

@@ -20,7 +20,7 @@ static const char help_main[] =
 "  mmunctl bench        measure mmun beside the kernel's own notifier core\n"
 "  mmunctl --version    print the version of mmunctl\n"
 "\n"
-"mmunctl COMMAND --help tells more. It needs root, mmun.ko and mmun_test.ko; bench\n"
+"mmunctl COMMAND --help prints more. It needs root, mmun.ko and mmun_test.ko; bench\n"
 "needs bench/mmun_bench.ko instead of the latter.\n"
 "\n"
 "Exit codes: 0 done (demo: passed); 1 it began and then failed (demo: failed);\n"
