@@ -275,7 +275,7 @@ void life_stage(struct kunit *test, struct scene *scene)
 {
 	scene->mm = life_mm(test);
 	scene->keeper = kt_register(test, scene->mm, &kt_release_only_ops);
-	scene->subs = scene->keeper->mn.subs;
+	scene->subs = scene->keeper->mn.priv.subs;
 }
 
 static struct kt_gate *gate_at(struct scene *scene, enum place at)

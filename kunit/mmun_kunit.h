@@ -400,9 +400,9 @@ static inline struct mmun_subscriptions *
 kt_subs_of(void *where, bool is_sub, bool is_interval)
 {
 	if (is_sub)
-		return ((struct kt_sub *)where)->mn.subs;
+		return ((struct kt_sub *)where)->mn.priv.subs;
 	if (is_interval)
-		return ((struct kt_interval *)where)->mni.subs;
+		return ((struct kt_interval *)where)->mni.priv.subs;
 	return where;
 }
 

@@ -290,7 +290,7 @@ static void range_of_exit_ends_doubt(struct kunit *test)
 	reap(test, mm, next_number(test, mm));
 	task = kt_do_to_gate(test, &peer->release, mm, KT_EXIT, NULL);
 	KUNIT_EXPECT_TRUE(test, kt_state(sub).released);
-	expect_stays(test, sub->mn.subs);
+	expect_stays(test, sub->mn.priv.subs);
 	kt_gate_open(&peer->release);
 	kt_join(test, task);
 	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 0U);
@@ -679,10 +679,10 @@ static void nonblockable_ranges_are_refused_from_release_on(struct kunit *test)
 	kt_mm_kill(test, mm);
 	kt_gate_close(&peer->release);
 	task = kt_do_to_gate(test, &sub->release, mm, KT_EXIT, NULL);
-	expect_refusal(test, sub->mn.subs, mm);
+	expect_refusal(test, sub->mn.priv.subs, mm);
 	kt_gate_open(&sub->release);
 	kt_gate_wait(test, &peer->release);
-	expect_refusal(test, sub->mn.subs, mm);
+	expect_refusal(test, sub->mn.priv.subs, mm);
 	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 0U);
 	KUNIT_EXPECT_EQ(test, kt_starts(sub), 0);
 	/* Not even the exit is needed: there is no doubt. */

@@ -244,7 +244,7 @@ static inline pid_t orphan_mm(struct __test_metadata *_metadata,
 
 	EXPECT_LT(0, pid);
 	EXPECT_EQ(0, watch(self->fd, pid, w));
-	child = LEAD(go_and_hear);
+	child = LEAD(go_and_wait);
 	EXPECT_LT(0, child);
 	EXPECT_EQ(0, LEAD(bury));
 	return child;
