@@ -623,22 +623,21 @@ static void interval_holds_mm_count_only(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_interval *keep = kt_insert(test, mm, FROM, TO - FROM);
-	int count = atomic_read(&mm->mm_count);
+	int count = life_mm_count(mm);
 	int users = atomic_read(&mm->mm_users);
 	struct kt_interval *interval = kt_insert(test, mm, FROM, TO - FROM);
 	int ret;
 
-	/* CPUs that use the mm lazily take and drop references. */
-	KT_ASSERT_UNTIL(test, atomic_read(&mm->mm_count) == count + 1);
+	life_assert_mm_count(test, mm, count + 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_users), users);
 	kt_remove(interval);
-	KT_ASSERT_UNTIL(test, atomic_read(&mm->mm_count) == count);
+	life_assert_mm_count(test, mm, count);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_users), users);
 
 	ret = mmun_interval_notifier_insert(&interval->mni, mm, ULONG_MAX, 2,
 					    &kt_interval_ops);
 	KUNIT_EXPECT_EQ(test, ret, -EOVERFLOW);
-	KT_ASSERT_UNTIL(test, atomic_read(&mm->mm_count) == count);
+	life_assert_mm_count(test, mm, count);
 	KUNIT_EXPECT_EQ(test, kt_invalidates(keep), 0);
 }
 

@@ -10,10 +10,8 @@
  * kernel must have a range in flight, a real one stands at a peer's gate.
  */
 
-#include <linux/kthread.h>
 #include <linux/oom.h>
 #include <linux/sched/mm.h>
-#include <linux/workqueue.h>
 
 #include "real.h"
 
@@ -79,29 +77,6 @@ static void expect_stays(struct kunit *test, struct mmun_subscriptions *subs)
 	}
 }
 
-static struct mm_struct *loader_mm;
-
-static void use_loader_mm(struct work_struct *work)
-{
-	kthread_use_mm(loader_mm);
-	kthread_unuse_mm(loader_mm);
-}
-
-/* An idle CPU holds mm_count of the last mm that it has used. */
-static void forget_mms(struct kunit *test)
-{
-	struct work_struct work;
-	int cpu;
-
-	loader_mm = kt_loader_mm(test);
-	for_each_online_cpu(cpu) {
-		INIT_WORK_ONSTACK(&work, use_loader_mm);
-		queue_work_on(cpu, system_wq, &work);
-		flush_work(&work);
-		destroy_work_on_stack(&work);
-	}
-}
-
 /*
  * The bridge of @mm, which has exited, goes when the case does not hold mm_count any
  * more, and not before. @subs was held by the case; it is put.
@@ -113,7 +88,7 @@ static void expect_goes_with_last_holder(struct kunit *test,
 	KUNIT_EXPECT_TRUE(test, kt_state(subs).released);
 	expect_stays(test, subs);
 	mmdrop(mm);
-	KUNIT_EXPECT_TRUE(test, kt_until((forget_mms(test), !mmun_kunit_attached())));
+	KUNIT_EXPECT_TRUE(test, kt_until((kt_forget_mms(), !mmun_kunit_attached())));
 	/* The state holds it as well. */
 	KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count), 1);
 	mmgrab(mm);
@@ -463,8 +438,7 @@ static void memory_is_given_up_after_exit_for_rmmod_only(struct kunit *test)
 	mmun_kunit_set_unloading(false);
 	mmun_kunit_recover(subs);
 	mmun_kunit_let_go(subs);
-	KUNIT_EXPECT_TRUE(test, kt_until((forget_mms(test),
-					  atomic_read(&mm->mm_count) == 1)));
+	KUNIT_EXPECT_TRUE(test, kt_until((kt_forget_mms(), atomic_read(&mm->mm_count) == 1)));
 }
 
 /* --- case 6: cut off from a living mm --- */
