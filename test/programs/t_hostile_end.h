@@ -91,6 +91,11 @@ FIXTURE_TEARDOWN(hostile)
 
 static inline bool goes_on(FIXTURE_DATA(hostile) *self)
 {
+	/* A guest that prints nothing for minutes is taken for dead. */
+	if (self->rounds && !(self->rounds % 100) && self->rounds < ROUNDS) {
+		printf("# %u rounds so far\n", self->rounds);
+		fflush(stdout);
+	}
 	return self->rounds < ROUNDS &&
 	       (now_ms() < self->until || !self->rounds);
 }
