@@ -205,7 +205,7 @@ help:
 	@echo '                   (MUTANTS="012 03", MUTANTS="--for FUNCTION")'
 	@echo '  make guest       run the test programs only (TESTS=t_list,t_get,...), or the tests that'
 	@echo '                   concern a file (FOR=mmun_itree.c; with KERNEL=6.12-debug KUnit too)'
-	@echo '  make events      print which events were heard on which kernel in the last check'
+	@echo '  make events      print which events were seen on which kernel in the last check'
 	@echo '  make matrix      run every suite on every kernel (KERNELS="5.10 6.12 6.12-rt-amd64");'
 	@echo '                   test kernels are built once'
 	@echo '  make bench       measure the cost of mmun beside the in-kernel core'

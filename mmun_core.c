@@ -33,18 +33,19 @@ static unsigned int mmun_needs_of(const struct mmun_notifier_ops *ops)
 
 /* --- leaving --- */
 
-/* [D] */
 void mmun_unlink(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 {
 	struct mmun_walk *walk;
 
-	hlist_del_rcu(&mn->hlist);
+	hlist_del_rcu(&mn->priv.hlist);	/* [W4] in mmun_walk.c */
 	subs->listed--;
-	if (mn->got)
-		hlist_del_init_rcu(&mn->got_node);
-	mn->unlinked = true;
-	mn->seen_by = mmun_walks_to(subs, mn);
-	mn->walks_until = subs->walk_gen;
+	/* [G10] pairs with [G2] in get_quickly(). */
+	if (mn->priv.got)
+		hlist_del_init_rcu(&mn->priv.got_node);
+	/* [O4] in mmun_walk.c: before the barrier [O5] of mmun_list_leave(). */
+	mmun_life_reaches(mn, MMUN_UNLINKED);
+	mn->priv.seen_by = mmun_walks_to(subs, mn);
+	mn->priv.walks_until = subs->walk_gen;
 
 	list_for_each_entry(walk, &subs->walks, node) {
 		if (walk->task != current)
@@ -54,7 +55,7 @@ void mmun_unlink(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 			walk->cur = NULL;
 		while (walk->next && hlist_entry(walk->next,
 						 struct mmun_notifier,
-						 hlist)->unlinked)
+						 priv.hlist)->priv.life >= MMUN_UNLINKED)
 			walk->next = walk->next->next;
 	}
 	/* Not the last reference: mn has its own. */
@@ -69,7 +70,7 @@ void mmun_unlink(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 static struct mm_struct *held_mm(struct mmun_notifier *mn, struct mm_struct *passed)
 {
 	if (passed != mn->mm)
-		mmun_warn_once(MMUN_SAID_MM, "%ps unregisters from another mm than it registered with\n",
+		mmun_warn_once(MMUN_WARNED_MM, "%ps unregisters from another mm than it registered with\n",
 			       mn->ops);
 	return mn->mm;
 }
@@ -77,7 +78,7 @@ static struct mm_struct *held_mm(struct mmun_notifier *mn, struct mm_struct *pas
 /* A second unregister is a driver's mistake: report it, and do nothing. */
 static bool is_registered(struct mmun_notifier *mn)
 {
-	if (mn->subs && !mn->unlinked)
+	if (mn->priv.subs && READ_ONCE(mn->priv.life) < MMUN_UNLINKED)
 		return true;
 	mmun_warn("unregister of a notifier that is not registered, ignored (%ps)\n",
 		  mn->ops);
@@ -91,10 +92,10 @@ static unsigned long unlink_and_note(struct mmun_subscriptions *subs,
 {
 	mmun_unlink(subs, mn);
 	/* The walkers that end take their bits back from the notifiers in this list. */
-	if (mn->seen_by)
-		list_add_tail(&mn->leaving, &subs->leaving);
+	if (mn->priv.seen_by)
+		list_add_tail(&mn->priv.leaving, &subs->leaving);
 	else
-		INIT_LIST_HEAD(&mn->leaving);
+		INIT_LIST_HEAD(&mn->priv.leaving);
 	return mmun_list_leave(subs, mn);
 }
 
@@ -108,13 +109,13 @@ static void wait_until_unseen(struct mmun_subscriptions *subs,
 	mmun_list_deliver_owed(subs, mn, owed);
 
 	mmun_lock(subs);
-	/* [E] Nothing wakes us when a walk goes past mn, so look now and then. */
-	while ((mn->seen_by &= mmun_walks_to(subs, mn)) ||
+	/* [W5] Nothing wakes us when a walk goes past mn, so look now and then. */
+	while ((mn->priv.seen_by &= mmun_walks_to(subs, mn)) ||
 	       mmun_walked_by_others(subs, mn)) {
 		mmun_sleep(subs, &subs->waiters, TASK_UNINTERRUPTIBLE, delay);
 		delay = min(2 * delay, HZ / 10L);
 	}
-	list_del_init(&mn->leaving);
+	list_del_init(&mn->priv.leaving);
 	mmun_unlock(subs);
 
 	mmun_subscriptions_put(subs);
@@ -124,7 +125,7 @@ static void wait_until_unseen(struct mmun_subscriptions *subs,
 /* A fatal signal ended the registration of @mn, which is linked. No release. */
 static void withdraw(struct mmun_notifier *mn)
 {
-	struct mmun_subscriptions *subs = mn->subs;
+	struct mmun_subscriptions *subs = mn->priv.subs;
 	unsigned long owed;
 
 	mmun_lock(subs);
@@ -149,7 +150,7 @@ static struct mmun_slot *range_before(struct mmun_subscriptions *subs,
 
 	if (mmap_locked)
 		mask &= ~subs->ranges.provisional;
-	return mmun_ranges_before(&subs->ranges, mask, mn->joined_seq);
+	return mmun_ranges_before(&subs->ranges, mask, mn->priv.joined_seq);
 }
 
 /* Sleep in a registration. Return: 0, or -EINTR after a fatal signal. */
@@ -172,14 +173,14 @@ int mmun_finish_joining(struct mmun_subscriptions *subs, struct mmun_notifier *m
 {
 	struct mmun_slot *slot;
 
-	while (mn->joining && (slot = range_before(subs, mn, mmap_locked)))
+	while (mn->priv.joining && (slot = range_before(subs, mn, mmap_locked)))
 		if (sleep_killable(subs, &slot->sleepers))
 			return -EINTR;
-	if (mn->joining) {
-		mn->joining = false;
-		/* After all that was waited for: see get_quickly(). */
-		if (mn->got)
-			hlist_add_head_rcu(&mn->got_node, &subs->got);
+	if (mn->priv.joining) {
+		mn->priv.joining = false;
+		/* After all that was waited for. [G9] pairs with [G2] in get_quickly(). */
+		if (mn->priv.got)
+			hlist_add_head_rcu(&mn->priv.got_node, &subs->got);
 	}
 	return 0;
 }
@@ -188,32 +189,31 @@ static void init_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
 			  struct mmun_subscriptions *subs)
 {
 	mn->mm = mm;
-	mn->subs = subs;
-	mn->heard = 0;
-	mn->heard_overflow = 0;
-	mn->left = false;
-	mn->leaver = NULL;
-	mn->unlinked = false;
-	mn->zombie = false;
-	mn->released = false;
-	mn->joining = true;
-	INIT_HLIST_NODE(&mn->got_node);
+	mn->priv.subs = subs;
+	mn->priv.accepted = 0;
+	mn->priv.accepted_overflow = 0;
+	mn->priv.life = MMUN_LISTED;
+	mn->priv.leaver = NULL;
+	mn->priv.released = false;
+	mn->priv.joining = true;
+	INIT_HLIST_NODE(&mn->priv.got_node);
 }
 
 static void link_into_list(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 	__must_hold(&subs->lock)
 {
 	mmgrab(mn->mm);
-	mn->users_cpus = 1;
-	if (mn->got)
-		*raw_cpu_ptr(mn->users) = 1;
+	mn->priv.users_cpus = 1;
+	if (mn->priv.got)
+		*raw_cpu_ptr(mn->priv.users) = 1;
 	/*
 	 * It is called for younger ranges from here on. It may also be called for an
 	 * older one that has not reached the list yet; harmless.
 	 */
-	mn->joined_seq = subs->invalidate_seq;
-	mn->linked = ++subs->link_gen;
-	hlist_add_head_rcu(&mn->hlist, &subs->list);
+	mn->priv.joined_seq = subs->invalidate_seq;
+	mn->priv.linked = ++subs->link_gen;
+	/* [L1] pairs with [L2] in first_of() and next_of(). */
+	hlist_add_head_rcu(&mn->priv.hlist, &subs->list);
 	subs->listed++;
 }
 
@@ -237,7 +237,7 @@ int mmun_link(struct mmun_notifier *mn, struct mm_struct *mm, bool mmap_locked,
 	int ret = 0;
 
 	*linked = NULL;
-	mn->subs = NULL;
+	mn->priv.subs = NULL;
 	subs = mmun_subscriptions_join(mm, needs, mmap_locked);
 	if (IS_ERR(subs))
 		return PTR_ERR(subs);
@@ -269,7 +269,7 @@ int mmun_link(struct mmun_notifier *mn, struct mm_struct *mm, bool mmap_locked,
 	if (left)
 		mmun_subscriptions_put(subs);
 	if (*linked != mn) {
-		mn->subs = NULL;
+		mn->priv.subs = NULL;
 		mmun_subscriptions_put(subs);
 	}
 	return ret;
@@ -284,8 +284,8 @@ static int register_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
 	mmun_might_wait();
 	if (!mn)
 		return mmun_subscriptions_prepare(mm, mmap_locked);
-	mn->got = false;
-	mn->users = NULL;
+	mn->priv.got = false;
+	mn->priv.users = NULL;
 	ret = mmun_link(mn, mm, mmap_locked, NULL, &linked);
 	if (ret && linked)
 		withdraw(mn);
@@ -369,7 +369,7 @@ EXPORT_SYMBOL_GPL(__mmun_notifier_register);
  */
 void mmun_notifier_unregister(struct mmun_notifier *mn, struct mm_struct *mm)
 {
-	struct mmun_subscriptions *subs = mn->subs;
+	struct mmun_subscriptions *subs = mn->priv.subs;
 	unsigned long owed;
 	int idx;
 
@@ -418,7 +418,7 @@ EXPORT_SYMBOL_GPL(mmun_notifier_unregister);
 void mmun_notifier_unregister_no_release(struct mmun_notifier *mn,
 					 struct mm_struct *mm)
 {
-	struct mmun_subscriptions *subs = mn->subs;
+	struct mmun_subscriptions *subs = mn->priv.subs;
 	unsigned long owed;
 
 	if (!is_registered(mn))

@@ -343,7 +343,7 @@ static void end_record(struct mmun_subscriptions *subs, struct mmun_record *reco
 }
 
 /* After the ends: until then no list subscriber may join. */
-static void end_counted(struct mmun_subscriptions *subs)
+static void end_overflow(struct mmun_subscriptions *subs)
 	__must_hold(&subs->lock)
 {
 	/* Zero: the exit has closed the mm meanwhile. */
@@ -384,9 +384,9 @@ void mmun_event_end_unslotted(struct mmun_subscriptions *subs, const void *key,
 		mmun_lock(subs);
 		mmun_walk_end(subs, &walk);
 		if (!record) {
-			end_counted(subs);
+			end_overflow(subs);
 		} else {
-			record->ending = false;
+			record->state = MMUN_RECORD_OVER;
 			if (mmun_record_unlink(record))
 				unneeded = record;
 		}
@@ -450,10 +450,10 @@ static void end_all(struct mmun_subscriptions *subs, struct list_head *unneeded)
 	mmun_for_each_slot(slot, left)
 		end_slot(subs, slot);
 	list_for_each_entry_safe(record, next, &ranges->records, node) {
-		if (!record->active)
+		if (record->state != MMUN_RECORD_ACTIVE)
 			continue;
 		end_record(subs, record);
-		record->ending = false;
+		record->state = MMUN_RECORD_OVER;
 		if (mmun_record_unlink(record))
 			list_add(&record->node, unneeded);
 	}

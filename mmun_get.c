@@ -87,13 +87,13 @@ static unsigned int drop_from(unsigned int *count, unsigned int least)
 static bool add_user(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 	__must_hold(&subs->lock)
 {
-	unsigned int *count = raw_cpu_ptr(mn->users);
+	unsigned int *count = raw_cpu_ptr(mn->priv.users);
 
 	/* A zero count changes only under subs->lock, so a plain store suffices. */
 	if (READ_ONCE(*count))
 		return add_to(count);
 	WRITE_ONCE(*count, 1);
-	mn->users_cpus++;
+	mn->priv.users_cpus++;
 	return true;
 }
 
@@ -104,19 +104,19 @@ static bool drop_user(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 	unsigned int had = 0;
 	int cpu;
 
-	if (!mn->users_cpus)
+	if (!mn->priv.users_cpus)
 		return false;
 	/* A registered notifier has exactly one user and no per-CPU counters. */
-	if (mn->users) {
-		had = drop_from(raw_cpu_ptr(mn->users), 0);
+	if (mn->priv.users) {
+		had = drop_from(raw_cpu_ptr(mn->priv.users), 0);
 		for_each_possible_cpu(cpu) {
 			if (had)
 				break;
-			had = drop_from(per_cpu_ptr(mn->users, cpu), 0);
+			had = drop_from(per_cpu_ptr(mn->priv.users, cpu), 0);
 		}
 	}
 	if (had <= 1)
-		mn->users_cpus--;
+		mn->priv.users_cpus--;
 	return true;
 }
 
@@ -132,8 +132,8 @@ static struct mmun_notifier *find_got(struct mmun_subscriptions *subs,
 
 	if (subs->closed)
 		return NULL;
-	hlist_for_each_entry(mn, &subs->list, hlist) {
-		if (!mn->got || mn->ops != ops)
+	hlist_for_each_entry(mn, &subs->list, priv.hlist) {
+		if (!mn->priv.got || mn->ops != ops)
 			continue;
 		if (!add_user(subs, mn))
 			return ERR_PTR(-EOVERFLOW);
@@ -148,24 +148,24 @@ static struct mmun_notifier *find_got(struct mmun_subscriptions *subs,
  * find_got() without a lock, if there is nothing to wait for, so that gets on several
  * processors do not wait for each other.
  *
- *   getter                              putter, and its free_worker()
- *   ------                              -----------------------------
- *   [A] getters of this processor: odd  [F] this processor's users become 0
- *       full barrier                    [G] unlinks mn
- *   [B] finds mn in subs->got               full barrier
- *   [C] this processor's users, if      [H] until no processor is in the odd
- *       not 0, become one more              section in which it was found: waits
- *   [D] getters: even (release)         [I] frees mn
+ *   getter                               putter, and its free_worker()
+ *   ------                               -----------------------------
+ *   [G1] getters of this processor: odd  [G5] this processor's users become 0
+ *        full barrier                    [G6] unlinks mn (G10)
+ *   [G2] finds mn in subs->got                full barrier
+ *   [G3] this processor's users, if      [G7] until no processor is in the odd
+ *        not 0, become one more               section in which it was found: waits
+ *   [G4] getters: even (release)         [G8] frees mn
  *
  * subs->got has those that may be relied on: what they waited for is over, and the
- * store that links them is a release; what the getter reads after C, which is a full
- * barrier, is not older. C and F are atomic operations on one word:
- * either C finds 0, or F finds the user that C has added, and the put is not the last.
+ * store that links them is a release; what the getter reads after G3, which is a full
+ * barrier, is not older. G3 and G5 are atomic operations on one word:
+ * either G3 finds 0, or G5 finds the user that G3 has added, and the put is not the last.
  * With 0 on this processor there may be users on others: that is for find_got().
  *
- * If A comes before H, H waits for D. If H comes before A, then G comes before B, by
- * the two barriers, and B does not find mn. A to D runs with preemption off, for as
- * many steps as there are subscriptions of get: H spins. The section is also an RCU
+ * If G1 comes before G7, G7 waits for G4. If G7 comes before G1, then G6 comes before G2, by
+ * the two barriers, and G2 does not find mn. G1 to G4 run with preemption off, for as
+ * many steps as there are subscriptions of get: G7 spins. The section is also an RCU
  * reader, for subs.
  */
 static __always_inline struct mmun_notifier *
@@ -181,37 +181,39 @@ get_quickly(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
 	preempt_disable();
 	getting = this_cpu_ptr(&getters);
 	odd = *getting + 1;
-	WRITE_ONCE(*getting, odd);		/* [A] */
+	WRITE_ONCE(*getting, odd);
+	/* [G1] pairs with [G7] in wait_for_getters(). */
 	smp_mb();
 	subs = mmun_subscriptions_peek(mm);
 	if (!subs)
 		goto out;
-	hlist_for_each_entry_rcu(mn, &subs->got, got_node) {
+	/* [G2] pairs with [G9] in mmun_finish_joining(). */
+	hlist_for_each_entry_rcu(mn, &subs->got, priv.got_node) {
 		if (mn->ops != ops)
 			continue;
-		if (add_to(this_cpu_ptr(mn->users)))
+		if (add_to(this_cpu_ptr(mn->priv.users)))
 			found = mn;
 		break;
 	}
 out:
-	smp_store_release(getting, odd + 1);	/* [D] */
+	/* [G4] pairs with [G7] in wait_for_getters(). */
+	smp_store_release(getting, odd + 1);
 	preempt_enable();
 	return found;
 }
 
-/* [H] */
 static void wait_for_getters(void)
 {
 	unsigned int *getting, seen;
 	int cpu;
 
-	/* Between G and H; pairs with the one between A and B. */
+	/* [G7] pairs with [G1] in get_quickly(): between the unlink and the loads. */
 	smp_mb();
 	for_each_possible_cpu(cpu) {
 		getting = per_cpu_ptr(&getters, cpu);
-		/* Pairs with D. */
+		/* [G7] pairs with [G4] in get_quickly(). */
 		seen = smp_load_acquire(getting);
-		/* Pairs with D. */
+		/* [G7] pairs with [G4] in get_quickly(). */
 		while ((seen & 1) && smp_load_acquire(getting) == seen)
 			cpu_relax();
 	}
@@ -267,12 +269,12 @@ get_or_make(const struct mmun_notifier_ops *ops, struct mm_struct *mm)
 	if (IS_ERR(mn))
 		return mn;
 	mn->ops = ops;
-	mn->got = true;
-	mn->users = alloc_counts();
-	if (mn->users)
+	mn->priv.got = true;
+	mn->priv.users = alloc_counts();
+	if (mn->priv.users)
 		ret = mmun_link(mn, mm, true, find_got, &linked);
 	if (linked != mn) {
-		free_percpu(mn->users);
+		free_percpu(mn->priv.users);
 		ops->free_notifier(mn);
 	}
 	/* A fatal signal, and linked has a user for us. If it is mn, that frees it. */
@@ -369,18 +371,18 @@ static void free_worker(struct work_struct *work)
 
 	raw_spin_lock(&free_lock);
 	while ((mn = list_first_entry_or_null(&free_list, struct mmun_notifier,
-					      leaving))) {
-		list_del(&mn->leaving);
+					      priv.leaving))) {
+		list_del(&mn->priv.leaving);
 		raw_spin_unlock(&free_lock);
 
-		subs = mn->subs;
+		subs = mn->priv.subs;
 		mm = mn->mm;
-		phase = mn->phase;
-		mmun_list_deliver_owed(subs, mn, mn->owed);
+		phase = mn->priv.phase;
+		mmun_list_deliver_owed(subs, mn, mn->priv.owed);
 		wait_for_getters();
-		free_percpu(mn->users);
+		free_percpu(mn->priv.users);
 		/* Lets an excess put be detected if the driver has not freed mn. */
-		mn->users = NULL;
+		mn->priv.users = NULL;
 
 		/* As in the kernel's core: a softirq-like context. */
 		local_bh_disable();
@@ -419,17 +421,17 @@ static void free_worker(struct work_struct *work)
  */
 void mmun_notifier_put(struct mmun_notifier *mn)
 {
-	struct mmun_subscriptions *subs = mn->subs;
+	struct mmun_subscriptions *subs = mn->priv.subs;
 	const struct mmun_notifier_ops *ops = mn->ops;
 	bool dropped;
 
 	/* One remains, so it is not the last, and mn is not gone meanwhile. */
-	if (mn->users && drop_from(raw_cpu_ptr(mn->users), 1))
+	if (mn->priv.users && drop_from(raw_cpu_ptr(mn->priv.users), 1))
 		return;
 
 	mmun_lock(subs);
 	dropped = drop_user(subs, mn);
-	if (!dropped || mn->users_cpus) {
+	if (!dropped || mn->priv.users_cpus) {
 		mmun_unlock(subs);
 		if (!dropped)
 			mmun_warn("put of a notifier without a user, ignored (%ps)\n", ops);
@@ -438,11 +440,11 @@ void mmun_notifier_put(struct mmun_notifier *mn)
 
 	mmun_claim_release(mn);
 	mmun_unlink(subs, mn);
-	mn->owed = mmun_list_leave(subs, mn);
-	mn->zombie = true;
-	list_add_tail(&mn->leaving, &subs->leaving);
+	mn->priv.owed = mmun_list_leave(subs, mn);
+	mmun_life_reaches(mn, MMUN_ZOMBIE);
+	list_add_tail(&mn->priv.leaving, &subs->leaving);
 	raw_spin_lock(&free_lock);
-	mn->phase = free_phase;
+	mn->priv.phase = free_phase;
 	frees_pending[free_phase]++;
 	raw_spin_unlock(&free_lock);
 	/*
@@ -467,6 +469,7 @@ EXPORT_SYMBOL_GPL(mmun_notifier_put);
 void mmun_notifier_call_srcu(struct rcu_head *rcu,
 			     void (*func)(struct rcu_head *rcu))
 {
+	/* [S1] pairs with [S2] in mmun_callbacks_enter(). */
 	call_srcu(&mmun_srcu, rcu, func);
 }
 EXPORT_SYMBOL_GPL(mmun_notifier_call_srcu);
@@ -506,6 +509,7 @@ void mmun_notifier_synchronize(void)
 	wait_event(free_wait, frees_done(phase));
 	mutex_unlock(&sync_mutex);
 
+	/* [S3] pairs with [S1] in mmun_notifier_call_srcu(). */
 	srcu_barrier(&mmun_srcu);
 }
 EXPORT_SYMBOL_GPL(mmun_notifier_synchronize);
@@ -516,7 +520,7 @@ static DECLARE_WORK(free_work, free_worker);
 static void zombie_unseen(struct mmun_notifier *mn)
 {
 	raw_spin_lock(&free_lock);
-	list_add_tail(&mn->leaving, &free_list);
+	list_add_tail(&mn->priv.leaving, &free_list);
 	queue_work(free_wq, &free_work);
 	raw_spin_unlock(&free_lock);
 }
@@ -532,6 +536,7 @@ int mmun_get_init(void)
 
 void mmun_get_exit(void)
 {
+	/* [S3] pairs with [S1] in mmun_notifier_call_srcu(). */
 	srcu_barrier(&mmun_srcu);
 	destroy_workqueue(free_wq);
 }

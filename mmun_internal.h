@@ -40,6 +40,7 @@
  * orphan	a provisional range that was refused: neither confirmation nor end come
  * settle	to deliver the ends of an orphan
  * owed end	an end whose start the subscriber accepted
+ * accept	to return 0 (list) or true (interval) from a start
  * refuse	to return -EAGAIN (list) or false (interval) in a non-blockable range
  * walk		a task's way along the list of subscribers; the task is the walker
  * leaver	the task that unregisters or puts a subscription
@@ -87,6 +88,33 @@
  *   the walks that were running then, and one of get after the gets, too; see
  *   mmun_walk.c and mmun_get.c.
  *
+ * Barriers. Pairs of steps order tasks of which one does not hold the lock, or wait
+ * for the other. Each end has a name, which stands in brackets in the functions listed here;
+ * the drawings at the heads of the files have the same names. scripts/barriers checks it.
+ *
+ *   W1 mmun_walk_begin mmun_slot_walk_begin - W4 mmun_unlink: subs->lock
+ *   W3 mmun_walk_end mmun_slot_walk_end __mmun_slot_walk_end - W5 wait_until_unseen: subs->lock
+ *   P1 walk_reaches - P2 is_past: release, acquire
+ *   L1 link_into_list - L2 first_of next_of: RCU
+ *   O2 call_starts owe_unslotted - O5 mmun_list_leave: full barriers
+ *   O3 call_starts - O4 mmun_list_leave mmun_unlink: the life, ordered by O2 and O5
+ *   O7 mmun_list_deliver_owed - O6 mmun_list_leave: the same task
+ *   R1 mmun_ranges_count - R4 mmun_interval_read_begin: ordered by R2 and R3
+ *   R2 mmun_interval_set_seq - R3 mmun_interval_read_begin read_begin_locked: release, acquire
+ *   R7 mmun_ranges_uncount - R4 mmun_interval_read_begin: release, acquire
+ *   G1 get_quickly - G7 wait_for_getters: full barriers
+ *   G4 get_quickly - G7 wait_for_getters: release, acquire
+ *   G9 mmun_finish_joining - G2 get_quickly: RCU
+ *   G10 mmun_unlink - G2 get_quickly: RCU, and G1 with G7
+ *   M1 mmun_subscriptions_publish - M2 mmun_subscriptions_peek: RCU
+ *   M3 free_shim - M2 mmun_subscriptions_peek: a grace period of RCU
+ *   M4 mmun_subscriptions_unpublish - M2 mmun_subscriptions_peek: RCU
+ *   S1 mmun_notifier_call_srcu - S2 mmun_callbacks_enter: a grace period of SRCU
+ *   S3 mmun_notifier_synchronize mmun_get_exit - S1 mmun_notifier_call_srcu: srcu_barrier()
+ *   T1 mmun_sleep - T2 __mmun_wake: subs->lock
+ *   B1 is_only_holder - mmdrop: full barriers; the other end is the kernel's
+ *   B2 mmun_exit - B3 bridge_free: a grace period of RCU
+ *
  * closed says that the mm's exit has released it: no range is in flight, none
  * will be, and nothing may wait for one.
  */
@@ -101,15 +129,15 @@
  * Driver misuse is reported in the log; misuse that a driver may repeat, once. The
  * suites count the reports.
  */
-enum mmun_saying { MMUN_SAID_ERROR, MMUN_SAID_CODE, MMUN_SAID_REFUSAL, MMUN_SAID_MM };
+enum mmun_warning { MMUN_WARNED_ERROR, MMUN_WARNED_CODE, MMUN_WARNED_REFUSAL, MMUN_WARNED_MM };
 
-extern unsigned long mmun_said;
+extern unsigned long mmun_warned;
 
 #ifdef MMUN_KUNIT
-extern atomic_t mmun_kunit_said;
+extern atomic_t mmun_kunit_warned;
 extern bool mmun_kunit_no_counts;
 extern bool mmun_kunit_no_records;
-#define mmun_count_warning()	atomic_inc(&mmun_kunit_said)
+#define mmun_count_warning()	atomic_inc(&mmun_kunit_warned)
 #else
 #define mmun_kunit_no_counts	false
 #define mmun_kunit_no_records	false
@@ -124,7 +152,7 @@ extern bool mmun_kunit_no_records;
 
 #define mmun_warn_once(what, fmt, ...)					\
 	do {								\
-		if (!test_and_set_bit(what, &mmun_said))		\
+		if (!test_and_set_bit(what, &mmun_warned))		\
 			mmun_warn(fmt, ##__VA_ARGS__);			\
 	} while (0)
 

@@ -9,41 +9,41 @@
  * driver's lock. A reader takes the interval's number, reads page tables, and
  * under the driver's lock looks whether it is still the same:
  *
- *   invalidation                        reader
- *   ------------                        ------
- *   [A] enters the table of ranges      [C] takes seq (acquire)
- *       invalidating++                  [D] invalidating == 0? (acquire)
- *   [B] ops->invalidate:                    else under subs->lock: waits while
- *         driver lock                       a range of the table overlaps, and
- *         set_seq(cur_seq) (release)        takes seq then
- *         drop mirror entries           [E] reads page tables
- *         driver unlock                 [H] driver lock
- *   [F] page tables change                  read_retry: seq unchanged?
- *   [G] leaves the table                    fill the mirror
- *       invalidating-- (release)            driver unlock
+ *   invalidation                         reader
+ *   ------------                         ------
+ *   [R1] enters the table of ranges      [R3] takes seq (acquire)
+ *        invalidating++                  [R4] invalidating == 0? (acquire)
+ *   [R2] ops->invalidate:                     else under subs->lock: waits while
+ *          driver lock                        a range of the table overlaps, and
+ *          set_seq(cur_seq) (release)         takes seq then
+ *          drop mirror entries           [R5] reads page tables
+ *          driver unlock                 [R8] driver lock
+ *   [R6] page tables change                   read_retry: seq unchanged?
+ *   [R7] leaves the table                     fill the mirror
+ *        invalidating-- (release)             driver unlock
  *
- * B and H are critical sections of one lock. If B comes before H and C did not
- * read what B stored, H sees another number and retries. If H comes before B, B
- * drops what H filled. So what is left is that C reads what B stored, or what a
- * later invalidation stored in its B. Then D does not read a value from before A,
- * and shows whether the reader has to wait for G, and E reads what F made:
+ * R2 and R8 are critical sections of one lock. If R2 comes before R8 and R3 did not
+ * read what R2 stored, R8 sees another number and retries. If R8 comes before R2, R2
+ * drops what R8 filled. So what is left is that R3 reads what R2 stored, or what a
+ * later invalidation stored in its R2. Then R4 does not read a value from before R1,
+ * and shows whether the reader has to wait for R7, and R5 reads what R6 made:
  *
- * - C to A. B's store is a release, after A in program order, and C an acquire
- *   before D. If it was a later B that C read, that one had the driver lock after
- *   ours, so A comes before its release, too (which is cumulative). A plain store
- *   in B, or D before C, could give the reader the new number with the old count:
- *   it would read page tables before F, and H would find no collision. x86 keeps
+ * - R3 to R1. R2's store is a release, after R1 in program order, and R3 an acquire
+ *   before R4. If it was a later R2 that R3 read, that one had the driver lock after
+ *   ours, so R1 comes before its release, too (which is cumulative). A plain store
+ *   in R2, or R4 before R3, could give the reader the new number with the old count:
+ *   it would read page tables before R6, and R8 would find no collision. x86 keeps
  *   the order of the stores by itself, and of the loads; on arm64 a plain load in
- *   C could be satisfied after D.
- * - G to E. G is a release after F, and D an acquire before E. (F and E also take
- *   page table locks. They alone would not do: E could be before F.)
+ *   R3 could be satisfied after R4.
+ * - R7 to R5. R7 is a release after R6, and R4 an acquire before R5. (R6 and R5 also take
+ *   page table locks. They alone would not do: R5 could be before R6.)
  *
- * An interval that is inserted between A and B has that range's number or a younger
- * one already, so B may not come to it, or change nothing if it does. But its
- * insertion took subs->lock after A, so D sees the count.
+ * An interval that is inserted between R1 and R2 has that range's number or a younger
+ * one already, so R2 may not come to it, or change nothing if it does. But its
+ * insertion took subs->lock after R1, so R4 sees the count.
  *
  * The count is of all ranges of the mm: which of them overlap is asked under
- * subs->lock, where A and G happen, so that there C and D are one step.
+ * subs->lock, where R1 and R7 happen, so that there R3 and R4 are one step.
  *
  * Whether an interval is being invalidated is read off the table of ranges, not
  * stored in the interval. So a reader waits for the ranges that overlap it, not
@@ -52,12 +52,12 @@
  * the mm is quiet. A callback needs only that its interval stays in the
  * tree while it runs: it is counted in running, and remove waits for that count.
  *
- * Two passes. B may be two callbacks: the first one makes the device drop the
+ * Two passes. R2 may be two callbacks: the first one makes the device drop the
  * entries and does not wait for it, the second one waits. An interval with a
  * second pass to come stays counted in running until that has returned, so it
  * is neither removed nor, with its driver, unloaded in between. set_seq belongs
- * to the first pass, which is B in the drawing: what is faulted in after it
- * collides, or waits for G. The page tables change after both.
+ * to the first pass, which is R2 in the drawing: what is faulted in after it
+ * collides, or waits for R7. The page tables change after both.
  */
 
 #include <linux/export.h>
@@ -93,8 +93,8 @@ run_first_live(struct interval_tree_node *node,
 						    mmun_range_last(range))) {
 		sub = container_of(node, struct mmun_interval_notifier,
 				   interval_tree);
-		if (!(sub->running & REMOVING)) {
-			sub->running += RUNNING;
+		if (!(sub->priv.running & REMOVING)) {
+			sub->priv.running += RUNNING;
 			return sub;
 		}
 	}
@@ -135,7 +135,7 @@ static int first_pass(struct mmun_interval_notifier *sub,
 	if (!agreed) {
 		if (!blockable)
 			return -EAGAIN;
-		mmun_warn_once(MMUN_SAID_REFUSAL, "%ps refused a blockable range, ignored\n",
+		mmun_warn_once(MMUN_WARNED_REFUSAL, "%ps refused a blockable range, ignored\n",
 			       sub->ops->invalidate_start ?
 			       (void *)sub->ops->invalidate_start :
 			       (void *)sub->ops->invalidate);
@@ -155,8 +155,8 @@ static void done(struct mmun_subscriptions *subs,
 		 struct mmun_interval_notifier *sub)
 	__must_hold(&subs->lock)
 {
-	sub->running -= RUNNING;
-	if (sub->running == REMOVING)
+	sub->priv.running -= RUNNING;
+	if (sub->priv.running == REMOVING)
 		mmun_wake(subs);
 }
 
@@ -277,7 +277,7 @@ read_begin_locked(struct mmun_interval_notifier *interval_sub)
 {
 	const unsigned long first = interval_sub->interval_tree.start;
 	const unsigned long last = interval_sub->interval_tree.last;
-	struct mmun_subscriptions *subs = interval_sub->subs;
+	struct mmun_subscriptions *subs = interval_sub->priv.subs;
 	struct list_head *sleepers;
 	bool waited = false;
 	unsigned long seq;
@@ -287,7 +287,7 @@ read_begin_locked(struct mmun_interval_notifier *interval_sub)
 		while ((sleepers = must_wait(subs, first, last)))
 			mmun_sleep(subs, sleepers, TASK_UNINTERRUPTIBLE,
 				   MAX_SCHEDULE_TIMEOUT);
-		/* Pairs with mmun_interval_set_seq(), which has no subs->lock */
+		/* [R3] pairs with [R2] in mmun_interval_set_seq(): the lock orders the rest. */
 		seq = READ_ONCE(interval_sub->invalidate_seq);
 		if (!mmun_ranges_overlap(&subs->ranges, subs->ranges.provisional,
 					 first, last))
@@ -333,8 +333,10 @@ mmun_interval_read_begin(struct mmun_interval_notifier *interval_sub)
 
 	mmun_might_wait();
 
-	seq = smp_load_acquire(&interval_sub->invalidate_seq);		/* [C] */
-	if (likely(!smp_load_acquire(&interval_sub->subs->ranges.invalidating))) /* [D] */
+	/* [R3] pairs with [R2] in mmun_interval_set_seq(). */
+	seq = smp_load_acquire(&interval_sub->invalidate_seq);
+	/* [R4] pairs with [R7] in mmun_ranges_uncount(). */
+	if (likely(!smp_load_acquire(&interval_sub->priv.subs->ranges.invalidating)))
 		return seq;
 	return read_begin_locked(interval_sub);
 }
@@ -353,7 +355,7 @@ static void link_interval(struct mmun_interval_notifier *sub,
 	__must_hold(&subs->lock)
 {
 	mmgrab(mm);
-	sub->subs = subs;
+	sub->priv.subs = subs;
 	/* Given out before, so no later range will have this number. */
 	sub->invalidate_seq = subs->invalidate_seq;
 	interval_tree_insert(&sub->interval_tree, &subs->itree);
@@ -429,8 +431,8 @@ static __always_inline int insert(struct mmun_interval_notifier *sub,
 	sub->interval_tree.last = last;
 	sub->ops = ops;
 	sub->mm = mm;
-	sub->subs = NULL;
-	sub->running = 0;
+	sub->priv.subs = NULL;
+	sub->priv.running = 0;
 
 	return insert_quickly(sub, mm) ? 0 : insert_slowly(sub, mmap_locked);
 }
@@ -522,7 +524,7 @@ EXPORT_SYMBOL_GPL(mmun_interval_notifier_insert_locked);
  */
 void mmun_interval_notifier_remove(struct mmun_interval_notifier *interval_sub)
 {
-	struct mmun_subscriptions *subs = interval_sub->subs;
+	struct mmun_subscriptions *subs = interval_sub->priv.subs;
 	struct mm_struct *mm = interval_sub->mm;
 	bool left;
 
@@ -535,11 +537,11 @@ void mmun_interval_notifier_remove(struct mmun_interval_notifier *interval_sub)
 
 	mmun_lock(subs);
 	/* No invalidation calls it from now on; those that do are waited for. */
-	interval_sub->running |= REMOVING;
-	mmun_wait(subs, interval_sub->running == REMOVING);
+	interval_sub->priv.running |= REMOVING;
+	mmun_wait(subs, interval_sub->priv.running == REMOVING);
 	interval_tree_remove(&interval_sub->interval_tree, &subs->itree);
 	/* A second remove finds this. */
-	interval_sub->subs = NULL;
+	interval_sub->priv.subs = NULL;
 	left = mmun_subscriptions_leave(subs, 0);
 	mmun_unlock(subs);
 

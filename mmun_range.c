@@ -94,7 +94,8 @@ struct mmun_slot *mmun_ranges_before(struct mmun_ranges *ranges, unsigned long m
 		if ((long)(ranges->slots[slot].seq - seq) <= 0)
 			return &ranges->slots[slot];
 	list_for_each_entry(record, &ranges->records, node)
-		if (record->active && (long)(record->slot.seq - seq) <= 0)
+		if (record->state == MMUN_RECORD_ACTIVE &&
+		    (long)(record->slot.seq - seq) <= 0)
 			return &record->slot;
 	return NULL;
 }
@@ -121,7 +122,8 @@ struct mmun_slot *mmun_ranges_overlap(struct mmun_ranges *ranges, unsigned long 
 		if (overlaps(&ranges->slots[slot].range, first, last))
 			return &ranges->slots[slot];
 	list_for_each_entry(record, &ranges->records, node)
-		if (record->active && overlaps(&record->slot.range, first, last))
+		if (record->state == MMUN_RECORD_ACTIVE &&
+		    overlaps(&record->slot.range, first, last))
 			return &record->slot;
 	return NULL;
 }
@@ -143,8 +145,7 @@ void mmun_record_add(struct mmun_ranges *ranges, struct mmun_record *record,
 {
 	record->slot.key = key;
 	record->slot.seq = seq;
-	record->active = true;
-	record->ending = false;
+	record->state = MMUN_RECORD_ACTIVE;
 	/* Nested ranges end first: look there first. */
 	list_add(&record->node, &ranges->records);
 	mmun_ranges_count(ranges);
@@ -155,7 +156,7 @@ struct mmun_record *mmun_record_find(struct mmun_ranges *ranges, const void *key
 	struct mmun_record *record;
 
 	list_for_each_entry(record, &ranges->records, node)
-		if (record->active && record->slot.key == key)
+		if (record->state == MMUN_RECORD_ACTIVE && record->slot.key == key)
 			return record;
 	return NULL;
 }
@@ -163,8 +164,7 @@ struct mmun_record *mmun_record_find(struct mmun_ranges *ranges, const void *key
 /* As mmun_ranges_end(). The record stays linked while its ends are delivered. */
 void mmun_record_end(struct mmun_ranges *ranges, struct mmun_record *record)
 {
-	record->active = false;
-	record->ending = true;
+	record->state = MMUN_RECORD_ENDING;
 	mmun_ranges_uncount(ranges, 1);
 }
 
@@ -207,7 +207,7 @@ struct mmun_record *mmun_record_owing(struct mmun_ranges *ranges,
  */
 bool mmun_record_unlink(struct mmun_record *record)
 {
-	if (record->active || record->ending || record->slot.pins || record->nr_due)
+	if (record->state != MMUN_RECORD_OVER || record->slot.pins || record->nr_due)
 		return false;
 	list_del(&record->node);
 	return true;

@@ -22,12 +22,17 @@ struct mmun_slot {
 	struct mmun_notifier_range range;
 };
 
+enum mmun_record_state {
+	MMUN_RECORD_ACTIVE,		/* its range is being invalidated */
+	MMUN_RECORD_ENDING,		/* not any more, its ends are being delivered */
+	MMUN_RECORD_OVER,
+};
+
 /* A range that found every slot busy. */
 struct mmun_record {
 	struct mmun_slot slot;
 	struct list_head node;		/* in mmun_ranges.records */
-	bool active;
-	bool ending;
+	enum mmun_record_state state;
 	unsigned int room;		/* how many owed has place for */
 	unsigned int nr_owed;
 	unsigned int nr_due;		/* of them, those that are still owed it */
@@ -87,17 +92,17 @@ mmun_ranges_find(const struct mmun_ranges *ranges, unsigned long mask,
 	return MMUN_NO_SLOT;
 }
 
-/* One more range is being invalidated: [A] in mmun_itree.c. */
+/* One more range is being invalidated. */
 static inline void mmun_ranges_count(struct mmun_ranges *ranges)
 {
-	/* The stores of mmun_interval_set_seq() are later, and releases. */
+	/* [R1] in mmun_itree.c: the later release [R2] in mmun_interval_set_seq() orders it. */
 	WRITE_ONCE(ranges->invalidating, ranges->invalidating + 1);
 }
 
-/* @n ranges are over: [G] in mmun_itree.c. */
+/* @n ranges are over. */
 static inline void mmun_ranges_uncount(struct mmun_ranges *ranges, unsigned int n)
 {
-	/* Pairs with the acquire in mmun_interval_read_begin(). */
+	/* [R7] pairs with [R4] in mmun_interval_read_begin(). */
 	smp_store_release(&ranges->invalidating, ranges->invalidating - n);
 }
 

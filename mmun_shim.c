@@ -115,6 +115,17 @@ struct mmun_bridge {
 	struct mmun_shim *shim;
 };
 
+/*
+ * The life of a bridge, which only goes on, under subs.lock. Each state includes those
+ * before it. removed is apart: also a bridge that was never released is taken out.
+ */
+enum shim_life {
+	SHIM_SERVING,
+	SHIM_REFUSING,			/* every range that may not block */
+	SHIM_LEAVING,			/* the worker takes the interval out */
+	SHIM_RELEASED,			/* by the mm's exit */
+};
+
 /* All that mmun has of a mm; its slots follow. */
 struct mmun_shim {
 	struct mmu_interval_notifier starts;
@@ -129,9 +140,7 @@ struct mmun_shim {
 	unsigned long doubt_seq;	/* the number of the ranges in doubt */
 	unsigned int doubts;
 	unsigned int starting;		/* of them, those that mmun has not answered yet */
-	bool refusing;			/* every range that may not block */
-	bool leaving;			/* the worker takes the interval out */
-	bool released;
+	enum shim_life life;
 
 	bool removed;			/* the worker's own: it is out */
 	bool had_exe_file;		/* see exit_is_through() */
@@ -183,6 +192,14 @@ static struct mmun_shim *to_shim(struct mmun_subscriptions *subs)
 	return container_of(subs, struct mmun_shim, subs);
 }
 
+/* Never back: rmmod and the mm's exit may come in either order. */
+static void life_reaches(struct mmun_shim *shim, enum shim_life life)
+	__must_hold(&shim->subs.lock)
+{
+	if (shim->life < life)
+		shim->life = life;
+}
+
 static void text_get(void)
 {
 	atomic_inc(&text_users);
@@ -204,6 +221,7 @@ static void free_shim(struct mmun_subscriptions *subs)
 	list_for_each_entry_safe(record, next, &subs->ranges.records, node)
 		kfree(record);
 	mmdrop(subs->mm);
+	/* [M3] pairs with [M2] in mmun_subscriptions_peek(). */
 	kfree_rcu(shim, rcu);
 }
 
@@ -292,7 +310,7 @@ static void check_doubt(struct mmun_shim *shim, unsigned long cur_seq)
 	if (!shim->doubts || cur_seq == shim->doubt_seq)
 		return;
 	shim->doubts = 0;
-	if (shim->leaving)
+	if (shim->life >= SHIM_LEAVING)
 		queue_shim_work(shim, 0);
 }
 
@@ -355,7 +373,8 @@ bridge_start_nonblockable(struct mmun_shim *shim,
 {
 	bool alone, refused;
 
-	if (shim->refusing || hlist_unhashed_lockless(&shim->first.mn.hlist)) {
+	if (shim->life >= SHIM_REFUSING ||
+	    hlist_unhashed_lockless(&shim->first.mn.hlist)) {
 		mmun_unlock(&shim->subs);
 		return false;
 	}
@@ -393,7 +412,7 @@ static noinline void bridge_release(struct mmun_shim *shim, unsigned long cur_se
 	unsigned int patience = RELEASE_PATIENCE;
 
 	mmun_lock(subs);
-	shim->refusing = true;
+	life_reaches(shim, SHIM_REFUSING);
 	check_doubt(shim, cur_seq);
 	if (!shim->doubts)
 		patience = 0;
@@ -409,8 +428,7 @@ static noinline void bridge_release(struct mmun_shim *shim, unsigned long cur_se
 	put_all_bridges(shim);
 
 	mmun_lock(subs);
-	shim->released = true;
-	shim->leaving = true;
+	life_reaches(shim, SHIM_RELEASED);
 	/* rmmod may have looked in vain for long: from now on look often again. */
 	shim->retry_delay = 0;
 	mmun_unlock(subs);
@@ -439,7 +457,7 @@ static bool bridge_start(struct mmu_interval_notifier *interval_sub,
 	if (unlikely(!mmu_notifier_range_blockable(kernel_range)))
 		return bridge_start_nonblockable(shim, kernel_range, cur_seq);
 	/* Unlinked: the end will not be delivered, see "Attaching". */
-	if (unlikely(shim->subs.closed || shim->leaving ||
+	if (unlikely(shim->subs.closed || shim->life >= SHIM_LEAVING ||
 		     hlist_unhashed_lockless(&shim->first.mn.hlist))) {
 		mmun_unlock(&shim->subs);
 		return true;
@@ -543,6 +561,7 @@ static void bridge_free(struct mmu_notifier *mn)
 	if (bridge != &shim->first)
 		kfree(bridge);
 	mmun_subscriptions_put(&shim->subs);
+	/* [B3] pairs with [B2] in mmun_exit(). */
 	text_put();
 }
 
@@ -640,7 +659,10 @@ static bool is_only_holder(struct mmun_shim *shim)
 {
 	if (atomic_read(&shim->subs.mm->mm_count) != 2)
 		return false;
-	/* The others' last accesses come before their drops, and ours come after. */
+	/*
+	 * [B1] pairs with the kernel's mmdrop(): the others' last accesses come before
+	 * their drops, and ours come after.
+	 */
 	smp_mb();
 	return true;
 }
@@ -721,7 +743,7 @@ static enum removal may_remove(struct mmun_shim *shim)
 
 	mmun_lock(&shim->subs);
 	doubt = shim->doubts;
-	released = shim->released;
+	released = shim->life >= SHIM_RELEASED;
 	mmun_unlock(&shim->subs);
 
 	if (!doubt)
@@ -745,7 +767,7 @@ static void leave_kernel(struct mmun_shim *shim)
 	bool leaving;
 
 	mmun_lock(subs);
-	leaving = shim->leaving;
+	leaving = shim->life >= SHIM_LEAVING;
 	mmun_unlock(subs);
 	/* It may have been queued again while it ran. */
 	if (!leaving || shim->removed)
@@ -918,8 +940,7 @@ static void abandon_attach(struct mmun_shim *shim)
 {
 	/* Before the mmap lock is dropped, so that no range comes into doubt: (e). */
 	mmun_lock(&shim->subs);
-	shim->refusing = true;
-	shim->leaving = true;
+	life_reaches(shim, SHIM_LEAVING);
 	mmun_unlock(&shim->subs);
 	/* Removing the interval may sleep long: not under this lock. */
 	queue_shim_work(shim, 0);
@@ -1010,8 +1031,7 @@ static void cut_off(struct mmun_shim *shim)
 	mmun_lock(subs);
 	users = subs->users;
 	subs->users = 0;
-	shim->refusing = true;
-	shim->leaving = true;
+	life_reaches(shim, SHIM_LEAVING);
 	mmun_unlock(subs);
 	if (users)
 		pr_err("mmun: leaked: %u subscriptions of modules that are gone\n",
@@ -1056,9 +1076,9 @@ static void __exit mmun_exit(void)
 				   REPORT_INTERVAL))
 		report_waiting();
 	/*
-	 * The kernel calls bridge_free() with softirqs off, which is an RCU
-	 * read section: now the last one has returned from our text. For the
-	 * workers, destroying their queue does the same.
+	 * [B2] pairs with [B3] in bridge_free(). The kernel calls that with softirqs off,
+	 * which is an RCU read section: now the last one has returned from our text. For
+	 * the workers, destroying their queue does the same.
 	 */
 	synchronize_rcu();
 	destroy_workqueue(shim_wq);

@@ -47,6 +47,7 @@ void mmun_subscriptions_init(struct mmun_subscriptions *subs,
 void mmun_subscriptions_publish(struct mmun_subscriptions *subs)
 {
 	spin_lock(&mms_lock);
+	/* [M1] pairs with [M2] in mmun_subscriptions_peek(). */
 	hlist_add_head_rcu(&subs->hash,
 			   &mmun_mms[hash_ptr(subs->mm, MMUN_MMS_BITS)]);
 	spin_unlock(&mms_lock);
@@ -56,6 +57,7 @@ void mmun_subscriptions_publish(struct mmun_subscriptions *subs)
 void mmun_subscriptions_unpublish(struct mmun_subscriptions *subs)
 {
 	spin_lock(&mms_lock);
+	/* [M4] pairs with [M2] in mmun_subscriptions_peek(). */
 	hlist_del_init_rcu(&subs->hash);
 	spin_unlock(&mms_lock);
 }
@@ -79,7 +81,7 @@ long mmun_sleep(struct mmun_subscriptions *subs, struct list_head *sleepers,
 	struct mmun_waiter waiter = { .task = current };
 
 	list_add_tail(&waiter.node, sleepers);
-	/* Before the unlock, so that a waker that then gets the lock sees it. */
+	/* [T1] pairs with [T2] in __mmun_wake(): before the unlock, so that a waker sees it. */
 	set_current_state(state);
 	mmun_unlock(subs);
 	timeout = schedule_timeout(timeout);
@@ -96,6 +98,7 @@ void __mmun_wake(struct list_head *sleepers)
 	/* A waiter lives on its task's stack until that task has the lock again. */
 	list_for_each_entry_safe(waiter, next, sleepers, node) {
 		list_del_init(&waiter->node);
+		/* [T2] pairs with [T1] in mmun_sleep(). */
 		wake_up_process(waiter->task);
 	}
 }

@@ -136,6 +136,7 @@ mmun_subscriptions_peek(struct mm_struct *mm)
 {
 	struct mmun_subscriptions *subs;
 
+	/* [M2] pairs with [M1] in mmun_subscriptions_publish(), [M3] in free_shim(). */
 	hlist_for_each_entry_rcu(subs, &mmun_mms[hash_ptr(mm, MMUN_MMS_BITS)],
 				 hash)
 		if (subs->mm == mm)

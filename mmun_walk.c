@@ -9,20 +9,20 @@
  * that of the one before. Entering and leaving take subs->lock; in between the list
  * is read as under RCU: a subscriber that is unlinked keeps its next pointer.
  *
- *   walker                               leaver
- *   ------                               ------
- *   [A] sets its bit, or is put into     [D] unlinks mn, notes the bits of the
- *       subs->walks                          walks not past mn, and the newest
- *   [B] finds mn, calls its ops              number
- *   [C] clears its bit, and takes it     [E] until the bits noted are gone,
- *       back from what leavers noted;        and no walk up to that number that
- *       or is taken out                      is not past mn is in subs->walks:
- *                                            waits
- *                                        [F] mn may be freed
+ *   walker                                leaver
+ *   ------                                ------
+ *   [W1] sets its bit, or is put into     [W4] unlinks mn, notes the bits of the
+ *        subs->walks                           walks not past mn, and the newest
+ *   [W2] finds mn, calls its ops               number
+ *   [W3] clears its bit, and takes it     [W5] until the bits noted are gone,
+ *        back from what leavers noted;         and no walk up to that number that
+ *        or is taken out                       is not past mn is in subs->walks:
+ *                                              waits
+ *                                         [W6] mn may be freed
  *
- * A, C, D and E are critical sections of subs->lock. A walk that begins after D
+ * W1, W3, W4 and W5 are critical sections of subs->lock. A walk that begins after W4
  * does not find mn; one that began before is waited for. Another that begins in the
- * same slot is not: C has taken the bit back. So the leaver waits for callbacks of
+ * same slot is not: W3 has taken the bit back. So the leaver waits for callbacks of
  * this mm only, and if nobody is inside it does not wait: this is what keeps one mm's
  * slow callback from delaying anybody else, and what a grace period of an SRCU
  * domain cannot give.
@@ -59,16 +59,16 @@
  * the start. A leaver gets the ends that are due. With a start callback of
  * mn still running in another task, that start may yet succeed:
  *
- *   walker                               leaver
- *   [A] start returns 0                  [D] mn->left = true
- *   [B] sets the bit                     [E] full barrier
- *       (full barrier)                   [F] notes the bits, pins their slots
- *   [C] mn->left? takes the bit back,    [G] takes the bits noted, delivers
- *       and delivers the end                 the ends, unpins the slots
+ *   walker                                leaver
+ *   [O1] start returns 0                  [O4] mn has left
+ *   [O2] sets the bit                     [O5] full barrier
+ *        (full barrier)                   [O6] notes the bits, pins their slots
+ *   [O3] left? takes the bit back,        [O7] takes the bits noted, delivers
+ *        and delivers the end                  the ends, unpins the slots
  *
- * B orders the bit before C and E orders D before F, so that either C sees left
- * or F sees the bit; if both do, the one that takes the bit delivers the end. G
- * leaves other bits alone: their slots are not pinned, and C is sure to come.
+ * O2 orders the bit before O3 and O5 orders O4 before O6, so that either O3 sees left
+ * or O6 sees the bit; if both do, the one that takes the bit delivers the end. O7
+ * leaves other bits alone: their slots are not pinned, and O3 is sure to come.
  */
 
 #include <linux/export.h>
@@ -80,7 +80,7 @@
 #include "mmun_walk.h"
 
 DEFINE_SRCU(mmun_srcu);
-unsigned long mmun_said;
+unsigned long mmun_warned;
 
 /* Takes a zombie that no walk sees any more; mmun_get.c gives it. */
 static void (*unseen)(struct mmun_notifier *mn);
@@ -92,11 +92,13 @@ void mmun_walks_setup(void (*zombie_unseen)(struct mmun_notifier *mn))
 
 static struct hlist_node *first_of(struct mmun_subscriptions *subs)
 {
+	/* [L2] pairs with [L1] in link_into_list(). */
 	return rcu_dereference_raw(hlist_first_rcu(&subs->list));
 }
 
 static struct hlist_node *next_of(struct hlist_node *node)
 {
+	/* [L2] pairs with [L1] in link_into_list(). */
 	return rcu_dereference_raw(hlist_next_rcu(node));
 }
 
@@ -107,7 +109,7 @@ void mmun_walk_begin(struct mmun_subscriptions *subs, struct mmun_walk *walk)
 	walk->at = ULONG_MAX;
 	walk->next = NULL;
 	walk->gen = ++subs->walk_gen;
-	list_add_tail(&walk->node, &subs->walks);
+	list_add_tail(&walk->node, &subs->walks);	/* [W1] */
 }
 
 /* Hand over the zombies that no walk can see any more. */
@@ -120,45 +122,45 @@ void mmun_walks_hand_over(struct mmun_subscriptions *subs)
 		oldest = list_first_entry(&subs->walks, struct mmun_walk,
 					  node)->gen;
 
-	list_for_each_entry_safe(mn, tmp, &subs->leaving, leaving) {
-		if (!mn->zombie || mn->seen_by || mn->walks_until >= oldest)
+	list_for_each_entry_safe(mn, tmp, &subs->leaving, priv.leaving) {
+		if (mn->priv.life != MMUN_ZOMBIE || mn->priv.seen_by ||
+		    mn->priv.walks_until >= oldest)
 			continue;
-		list_del(&mn->leaving);
+		list_del(&mn->priv.leaving);
 		unseen(mn);
 	}
 }
 
-/* [C] */
 void mmun_walk_end(struct mmun_subscriptions *subs, struct mmun_walk *walk)
 {
-	list_del(&walk->node);
+	list_del(&walk->node);	/* [W3] */
 	if (!list_empty(&subs->leaving))
 		mmun_walks_hand_over(subs);
 	mmun_wake(subs);
 }
 
-/* [C], if there are leavers. */
+/* The end of a slot's walk, if there are leavers. */
 void __mmun_slot_walk_end(struct mmun_subscriptions *subs, unsigned int slot)
 {
 	struct mmun_notifier *mn;
 
-	list_for_each_entry(mn, &subs->leaving, leaving)
-		mn->seen_by &= ~BIT(slot);
+	list_for_each_entry(mn, &subs->leaving, priv.leaving)
+		mn->priv.seen_by &= ~BIT(slot);	/* [W3] */
 	mmun_walks_hand_over(subs);
 }
 
 /* A walk goes on to @mn: see "Progress". */
 static __always_inline void walk_reaches(unsigned long *at, struct mmun_notifier *mn)
 {
-	/* Pairs with is_past(). */
-	smp_store_release(at, mn->linked);
+	/* [P1] pairs with [P2] in is_past(). */
+	smp_store_release(at, mn->priv.linked);
 }
 
 /* Is the walk that is @at past @mn? */
 static bool is_past(unsigned long *at, struct mmun_notifier *mn)
 {
-	/* Pairs with walk_reaches(). */
-	return smp_load_acquire(at) < mn->linked;
+	/* [P2] pairs with [P1] in walk_reaches(). */
+	return smp_load_acquire(at) < mn->priv.linked;
 }
 
 /* The walks of ranges, by slot, that may still call @mn. */
@@ -173,13 +175,13 @@ unsigned long mmun_walks_to(struct mmun_subscriptions *subs, struct mmun_notifie
 	return seen_by;
 }
 
-/* May a walk of another task, up to number @mn->walks_until, still call @mn? */
+/* May a walk of another task, up to number @mn->priv.walks_until, still call @mn? */
 bool mmun_walked_by_others(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 {
 	struct mmun_walk *walk;
 
 	list_for_each_entry(walk, &subs->walks, node) {
-		if (walk->gen > mn->walks_until)
+		if (walk->gen > mn->priv.walks_until)
 			break;
 		if (walk->task != current && !is_past(&walk->at, mn))
 			return true;
@@ -193,7 +195,7 @@ static struct mmun_notifier *walk_next(struct mmun_walk *walk)
 
 	if (!node)
 		return NULL;
-	walk->cur = hlist_entry(node, struct mmun_notifier, hlist);
+	walk->cur = hlist_entry(node, struct mmun_notifier, priv.hlist);
 	walk_reaches(&walk->at, walk->cur);
 	/* Taken before the callback, after which cur may be freed memory. */
 	walk->next = next_of(node);
@@ -202,12 +204,12 @@ static struct mmun_notifier *walk_next(struct mmun_walk *walk)
 
 /* --- dispatch --- */
 
-static bool take_heard(struct mmun_notifier *mn, unsigned int slot)
+static bool take_accepted(struct mmun_notifier *mn, unsigned int slot)
 {
-	return test_and_clear_bit(slot, &mn->heard);
+	return test_and_clear_bit(slot, &mn->priv.accepted);
 }
 
-/* @mn accepted the start of a range without a slot: with @record, or only counted. */
+/* @mn accepted the start of a range without a slot: with @record, or in overflow. */
 static void owe_unslotted(struct mmun_subscriptions *subs,
 			  struct mmun_notifier *mn, struct mmun_record *record)
 {
@@ -215,9 +217,9 @@ static void owe_unslotted(struct mmun_subscriptions *subs,
 	if (record)
 		mmun_record_owe(record, mn);
 	else
-		WRITE_ONCE(mn->heard_overflow, mn->heard_overflow + 1);
+		WRITE_ONCE(mn->priv.accepted_overflow, mn->priv.accepted_overflow + 1);
 	mmun_unlock(subs);
-	smp_mb();	/* [B] */
+	smp_mb();	/* [O2] pairs with [O5] in mmun_list_leave() */
 }
 
 static bool take_unslotted(struct mmun_subscriptions *subs,
@@ -229,9 +231,9 @@ static bool take_unslotted(struct mmun_subscriptions *subs,
 	if (record) {
 		owed = mmun_record_take(record, mn);
 	} else {
-		owed = mn->heard_overflow;
+		owed = mn->priv.accepted_overflow;
 		if (owed)
-			WRITE_ONCE(mn->heard_overflow, mn->heard_overflow - 1);
+			WRITE_ONCE(mn->priv.accepted_overflow, mn->priv.accepted_overflow - 1);
 	}
 	mmun_unlock(subs);
 	return owed;
@@ -249,20 +251,20 @@ static void call_end(struct mmun_notifier *mn,
 		non_block_end();
 }
 
-/* [C] @mn left while its start was running. */
+/* @mn left while its start was running. */
 static noinline void take_back(struct mmun_subscriptions *subs,
 			       struct mmun_notifier *mn,
 			       const struct mmun_notifier_range *range, unsigned int slot,
 			       struct mmun_record *record)
 {
 	bool owed = slot == MMUN_NO_SLOT ? take_unslotted(subs, mn, record) :
-					   take_heard(mn, slot);
+					   take_accepted(mn, slot);
 
 	/*
 	 * No end for a notifier put by its own start callback. Reading ->leaver
 	 * unlocked is safe: it equals current only if this task wrote it.
 	 */
-	if (owed && READ_ONCE(mn->leaver) != current)
+	if (owed && READ_ONCE(mn->priv.leaver) != current)
 		call_end(mn, range);
 }
 
@@ -271,17 +273,17 @@ static noinline void warn_refusal(struct mmun_notifier *mn,
 				  int ret)
 {
 	if (mmun_notifier_range_blockable(range))
-		mmun_warn_once(MMUN_SAID_ERROR, "%ps returned %d in a blockable range, ignored\n",
+		mmun_warn_once(MMUN_WARNED_ERROR, "%ps returned %d in a blockable range, ignored\n",
 			       mn->ops->invalidate_range_start, ret);
 	else if (ret != -EAGAIN)
-		mmun_warn_once(MMUN_SAID_CODE, "%ps returned %d instead of -EAGAIN\n",
+		mmun_warn_once(MMUN_WARNED_CODE, "%ps returned %d instead of -EAGAIN\n",
 			       mn->ops->invalidate_range_start, ret);
 }
 
 /*
  * @slot (MMUN_NO_SLOT or not) and @blockable are known at compile time at each caller,
- * so their tests leave the loop. A range without a slot has a @record, or is only
- * counted.
+ * so their tests leave the loop. A range without a slot has a @record, or is in
+ * overflow.
  *
  * A subscriber that is unlinked keeps its next pointer, and is not freed during the
  * walk: in its start it may be put, but not unregistered.
@@ -289,7 +291,7 @@ static noinline void warn_refusal(struct mmun_notifier *mn,
  * Returns whether a subscriber refused.
  */
 static __always_inline bool
-tell_starts(struct mmun_subscriptions *subs,
+call_starts(struct mmun_subscriptions *subs,
 	    const struct mmun_notifier_range *range, unsigned int slot,
 	    struct mmun_record *record, unsigned long *at, bool unslotted, bool blockable)
 {
@@ -300,13 +302,13 @@ tell_starts(struct mmun_subscriptions *subs,
 	int ret;
 
 	for (node = first_of(subs); node; node = next_of(node)) {
-		mn = hlist_entry(node, struct mmun_notifier, hlist);
+		mn = hlist_entry(node, struct mmun_notifier, priv.hlist);
 		walk_reaches(at, mn);
-		if (READ_ONCE(mn->left))
+		if (mmun_has_left(mn))
 			continue;
 		/* It joined after this range, waits for it, and has no room in owed. */
 		if (unslotted && record &&
-		    (long)(mn->joined_seq - record->slot.seq) >= 0)
+		    (long)(mn->priv.joined_seq - record->slot.seq) >= 0)
 			continue;
 		ops = mn->ops;
 		if (ops->invalidate_range_start) {
@@ -327,10 +329,11 @@ tell_starts(struct mmun_subscriptions *subs,
 		if (unslotted) {
 			owe_unslotted(subs, mn, record);
 		} else {
-			set_bit(slot, &mn->heard);	/* [B] */
+			set_bit(slot, &mn->priv.accepted);
+			/* [O2] pairs with [O5] in mmun_list_leave() */
 			smp_mb__after_atomic();
 		}
-		if (unlikely(READ_ONCE(mn->left)))
+		if (unlikely(mmun_has_left(mn)))	/* [O3] */
 			take_back(subs, mn, range, slot, record);
 	}
 	return refused;
@@ -346,7 +349,7 @@ static noinline int start_nonblockable(struct mmun_subscriptions *subs,
 				       const struct mmun_notifier_range *range,
 				       unsigned int slot)
 {
-	if (!tell_starts(subs, range, slot, NULL, slot_at(subs, slot), false, false))
+	if (!call_starts(subs, range, slot, NULL, slot_at(subs, slot), false, false))
 		return 0;
 	/*
 	 * A second walk, from the head. Under the lock: a leaver that unlinks after this
@@ -378,20 +381,20 @@ int mmun_list_start(struct mmun_subscriptions *subs,
 {
 	if (unlikely(!mmun_notifier_range_blockable(range)))
 		return start_nonblockable(subs, range, slot);
-	tell_starts(subs, range, slot, NULL, slot_at(subs, slot), false, true);
+	call_starts(subs, range, slot, NULL, slot_at(subs, slot), false, true);
 	return 0;
 }
 
-/* mmun_list_start() of a range that has no slot; @record: NULL if it is only counted. */
+/* mmun_list_start() of a range that has no slot; @record: NULL if it is in overflow. */
 void mmun_list_start_unslotted(struct mmun_subscriptions *subs,
 			       const struct mmun_notifier_range *range,
 			       struct mmun_record *record, struct mmun_walk *walk)
 {
-	tell_starts(subs, range, MMUN_NO_SLOT, record, &walk->at, true, true);
+	call_starts(subs, range, MMUN_NO_SLOT, record, &walk->at, true, true);
 }
 
 static __always_inline void
-tell_ends(struct mmun_subscriptions *subs,
+call_ends(struct mmun_subscriptions *subs,
 	  const struct mmun_notifier_range *range, unsigned int slot,
 	  struct mmun_record *record, unsigned long *at, bool unslotted, bool blockable)
 {
@@ -399,9 +402,9 @@ tell_ends(struct mmun_subscriptions *subs,
 	struct hlist_node *node;
 
 	for (node = first_of(subs); node; node = next_of(node)) {
-		mn = hlist_entry(node, struct mmun_notifier, hlist);
+		mn = hlist_entry(node, struct mmun_notifier, priv.hlist);
 		walk_reaches(at, mn);
-		if (!(unslotted ? take_unslotted(subs, mn, record) : take_heard(mn, slot)))
+		if (!(unslotted ? take_unslotted(subs, mn, record) : take_accepted(mn, slot)))
 			continue;
 		if (!blockable)
 			non_block_start();
@@ -415,7 +418,7 @@ static noinline void end_nonblockable(struct mmun_subscriptions *subs,
 				      const struct mmun_notifier_range *range,
 				      unsigned int slot)
 {
-	tell_ends(subs, range, slot, NULL, slot_at(subs, slot), false, false);
+	call_ends(subs, range, slot, NULL, slot_at(subs, slot), false, false);
 }
 
 /**
@@ -432,15 +435,15 @@ void mmun_list_end(struct mmun_subscriptions *subs,
 	if (unlikely(!mmun_notifier_range_blockable(range)))
 		end_nonblockable(subs, range, slot);
 	else
-		tell_ends(subs, range, slot, NULL, slot_at(subs, slot), false, true);
+		call_ends(subs, range, slot, NULL, slot_at(subs, slot), false, true);
 }
 
-/* mmun_list_end() of a range that has no slot; @record: NULL if it is only counted. */
+/* mmun_list_end() of a range that has no slot; @record: NULL if it is in overflow. */
 void mmun_list_end_unslotted(struct mmun_subscriptions *subs,
 			     const struct mmun_notifier_range *range,
 			     struct mmun_record *record, struct mmun_walk *walk)
 {
-	tell_ends(subs, range, MMUN_NO_SLOT, record, &walk->at, true, true);
+	call_ends(subs, range, MMUN_NO_SLOT, record, &walk->at, true, true);
 }
 
 /*
@@ -452,17 +455,19 @@ unsigned long mmun_list_leave(struct mmun_subscriptions *subs,
 {
 	unsigned long owed;
 
-	WRITE_ONCE(mn->leaver, current);
-	WRITE_ONCE(mn->left, true);	/* [D] */
-	smp_mb();			/* [E] */
-	owed = READ_ONCE(mn->heard);	/* [F] */
+	WRITE_ONCE(mn->priv.leaver, current);
+	/* [O4] For one that is unlinked, mmun_unlink() has stored it. */
+	mmun_life_reaches(mn, MMUN_LEFT);
+	/* [O5] pairs with [O2] in call_starts() and owe_unslotted() */
+	smp_mb();
+	owed = READ_ONCE(mn->priv.accepted);	/* [O6] */
 	mmun_ranges_pin(&subs->ranges, owed);
 	return owed;
 }
 
 /* Deliver one end that a record owes to @mn, which has left. False: there is none. */
-static bool tell_owed_by_record(struct mmun_subscriptions *subs,
-				struct mmun_notifier *mn)
+static bool deliver_owed_by_record(struct mmun_subscriptions *subs,
+				   struct mmun_notifier *mn)
 {
 	struct mmun_record *record;
 
@@ -484,7 +489,7 @@ static bool tell_owed_by_record(struct mmun_subscriptions *subs,
 	return true;
 }
 
-/* [G] Deliver to a subscriber that has left the ends that were due then. */
+/* Deliver to a subscriber that has left the ends that were due then. */
 void mmun_list_deliver_owed(struct mmun_subscriptions *subs,
 			    struct mmun_notifier *mn, unsigned long owed)
 {
@@ -499,18 +504,18 @@ void mmun_list_deliver_owed(struct mmun_subscriptions *subs,
 	unsigned int slot;
 	int idx;
 
-	/* Ends counted after this point are delivered by the walker that counts them: [C] */
-	if (!owed && !READ_ONCE(mn->heard_overflow) &&
+	/* An end that is accepted after this point is delivered by its walker, see O3. */
+	if (!owed && !READ_ONCE(mn->priv.accepted_overflow) &&
 	    list_empty(&subs->ranges.records))
 		return;
 
 	idx = mmun_callbacks_enter();
 	mmun_for_each_slot(slot, left)
-		if (take_heard(mn, slot))
+		if (take_accepted(mn, slot))	/* [O7] */
 			call_end(mn, &subs->ranges.slots[slot].range);
-	while (tell_owed_by_record(subs, mn))
+	while (deliver_owed_by_record(subs, mn))
 		;
-	/* The bounds of a range that was only counted are not known here. */
+	/* The bounds of a range in overflow are not known here. */
 	while (take_unslotted(subs, mn, NULL))
 		call_end(mn, &everything);
 	mmun_callbacks_leave(idx);
@@ -568,7 +573,7 @@ void mmun_list_release(struct mmun_subscriptions *subs)
 			mn->ops->release(mn, subs->mm);
 		mmun_lock(subs);
 		/* It may have unregistered in its release, or been put. */
-		if (!claimed || !walk.cur || mn->unlinked)
+		if (!claimed || !walk.cur || mn->priv.life >= MMUN_UNLINKED)
 			continue;
 		owed = mmun_list_leave(subs, mn);
 		mmun_unlock(subs);
@@ -589,7 +594,7 @@ bool mmun_list_clear_flush_young(struct mmun_subscriptions *subs,
 
 	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk)))
-		if (!READ_ONCE(mn->left) && mn->ops->clear_flush_young)
+		if (!mmun_has_left(mn) && mn->ops->clear_flush_young)
 			young |= mn->ops->clear_flush_young(mn, subs->mm,
 							    start, end);
 	quick_walk_end(subs, &walk, idx);
@@ -606,7 +611,7 @@ bool mmun_list_clear_young(struct mmun_subscriptions *subs,
 
 	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk)))
-		if (!READ_ONCE(mn->left) && mn->ops->clear_young)
+		if (!mmun_has_left(mn) && mn->ops->clear_young)
 			young |= mn->ops->clear_young(mn, subs->mm, start, end);
 	quick_walk_end(subs, &walk, idx);
 	return young;
@@ -622,7 +627,7 @@ bool mmun_list_test_young(struct mmun_subscriptions *subs,
 
 	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk))) {
-		if (READ_ONCE(mn->left) || !mn->ops->test_young)
+		if (mmun_has_left(mn) || !mn->ops->test_young)
 			continue;
 		young = mn->ops->test_young(mn, subs->mm, address);
 		if (young)
@@ -641,7 +646,7 @@ void mmun_list_flush_tlb(struct mmun_subscriptions *subs, unsigned long start,
 
 	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk)))
-		if (!READ_ONCE(mn->left) &&
+		if (!mmun_has_left(mn) &&
 		    mn->ops->arch_invalidate_secondary_tlbs)
 			mn->ops->arch_invalidate_secondary_tlbs(mn, subs->mm,
 								start, end);

@@ -21,12 +21,39 @@ struct mmun_walk {
 	struct hlist_node *next;
 };
 
+/*
+ * The life of a list notifier, which only goes on. It is written under subs->lock, and
+ * read without it as well: see O3 and O4 in mmun_walk.c. Each state includes those
+ * before it. Apart from it, because they go with more than one of these states: joining
+ * (the exit may make a notifier leave whose registration still waits), released (its
+ * unregister may be inside ->release), got (a kind, not a state).
+ */
+enum mmun_life {
+	MMUN_LISTED,		/* called for starts */
+	MMUN_LEFT,		/* its starts are over, ends are due; linked at the exit */
+	MMUN_UNLINKED,		/* out of the list */
+	MMUN_ZOMBIE,		/* put, and to be freed */
+};
+
+/* Under subs->lock. Never back: an unregister after the exit leaves a second time. */
+static inline void mmun_life_reaches(struct mmun_notifier *mn, enum mmun_life life)
+{
+	if (mn->priv.life < life)
+		WRITE_ONCE(mn->priv.life, life);
+}
+
+static inline bool mmun_has_left(struct mmun_notifier *mn)
+{
+	return READ_ONCE(mn->priv.life) >= MMUN_LEFT;
+}
+
 extern struct srcu_struct mmun_srcu;
 
 /* Around all callbacks, for call_srcu, which waits for all of them. */
 static inline int mmun_callbacks_enter(void)
 	__acquires(&mmun_srcu)
 {
+	/* [S2] pairs with [S1] in mmun_notifier_call_srcu(). */
 	return srcu_read_lock(&mmun_srcu);
 }
 
@@ -43,18 +70,18 @@ void mmun_walk_end(struct mmun_subscriptions *subs, struct mmun_walk *walk)
 void __mmun_slot_walk_end(struct mmun_subscriptions *subs, unsigned int slot)
 	__must_hold(&subs->lock);
 
-/* A walk of the range that has @slot. [A] and [C] in mmun_walk.c */
+/* A walk of the range that has @slot. */
 static inline void mmun_slot_walk_begin(struct mmun_subscriptions *subs, unsigned int slot)
 	__must_hold(&subs->lock)
 {
-	subs->walking |= BIT(slot);
+	subs->walking |= BIT(slot);	/* [W1] in mmun_walk.c */
 	subs->ranges.slots[slot].at = ULONG_MAX;
 }
 
 static inline void mmun_slot_walk_end(struct mmun_subscriptions *subs, unsigned int slot)
 	__must_hold(&subs->lock)
 {
-	subs->walking &= ~BIT(slot);
+	subs->walking &= ~BIT(slot);	/* [W3] in mmun_walk.c */
 	if (unlikely(!list_empty(&subs->leaving)))
 		__mmun_slot_walk_end(subs, slot);
 	mmun_wake(subs);
@@ -97,9 +124,9 @@ void mmun_list_deliver_owed(struct mmun_subscriptions *subs,
 /* True for one task only: it calls ->release, or sees to it that nobody does. */
 static inline bool mmun_claim_release(struct mmun_notifier *mn)
 {
-	if (mn->released)
+	if (mn->priv.released)
 		return false;
-	mn->released = true;
+	mn->priv.released = true;
 	return true;
 }
 

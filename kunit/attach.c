@@ -123,8 +123,8 @@ static void one_bridge_serves_all_subscribers(struct kunit *test)
 	got = kt_get(test, mm, &kt_get_ops);
 	interval = kt_insert(test, mm, 0, ULONG_MAX);
 	KUNIT_EXPECT_EQ(test, mmun_kunit_attached(), 2);
-	KUNIT_EXPECT_PTR_EQ(test, sub->mn.subs, got->mn.subs);
-	KUNIT_EXPECT_PTR_EQ(test, sub->mn.subs, interval->mni.subs);
+	KUNIT_EXPECT_PTR_EQ(test, sub->mn.priv.subs, got->mn.priv.subs);
+	KUNIT_EXPECT_PTR_EQ(test, sub->mn.priv.subs, interval->mni.priv.subs);
 }
 
 static void expect_extra(struct kunit *test, struct kt_sub *sub, bool young, bool tlb)
@@ -293,8 +293,8 @@ static void concurrent_first_subscriptions_share_bridge(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, kt_join(test, task2), 0);
 	KUNIT_ASSERT_EQ(test, kt_join(test, task3), 0);
 	KT_ASSERT_UNTIL(test, mmun_kunit_attached() == 4);
-	KUNIT_EXPECT_PTR_EQ(test, sub->mn.subs, sub2->mn.subs);
-	KUNIT_EXPECT_PTR_EQ(test, sub->mn.subs, interval->mni.subs);
+	KUNIT_EXPECT_PTR_EQ(test, sub->mn.priv.subs, sub2->mn.priv.subs);
+	KUNIT_EXPECT_PTR_EQ(test, sub->mn.priv.subs, interval->mni.priv.subs);
 }
 
 struct locked_act {
@@ -383,7 +383,7 @@ static void first_register_waits_for_real_range(struct kunit *test)
  * A range whose start comes between the two steps of attaching, so that its end
  * does not arrive, is not counted: nobody waits for it for ever.
  */
-static void range_between_attach_steps_is_not_counted(struct kunit *test)
+static void range_between_attach_steps_is_ignored(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct file *file = new_file(test, PAGES(1));
@@ -844,7 +844,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(19, concurrent_first_subscriptions_share_bridge),
 	KT_CASE(19, subscription_works_under_mmap_lock),
 	KT_CASE(09, first_register_waits_for_real_range),
-	KT_CASE(09, range_between_attach_steps_is_not_counted),
+	KT_CASE(09, range_between_attach_steps_is_ignored),
 	KT_CASE(15, first_insert_waits_for_range),
 	KT_CASE(09, first_register_waits_for_fault),
 	KT_CASE(00, kill_ends_attach),

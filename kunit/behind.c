@@ -25,7 +25,7 @@ static void orphan_is_settled_when_mmap_lock_is_free(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kt_invalidates(interval), 1);
 	for (i = 0; i < 3; i++) {
 		delay = kt_state(sub).settle_delay;
-		mmun_kunit_flush_worker(sub->mn.subs);
+		mmun_kunit_flush_worker(sub->mn.priv.subs);
 		KUNIT_EXPECT_TRUE(test, kt_state(sub).settle_delay > delay || delay >= HZ / 10);
 		seq = mmun_interval_read_begin(&interval->mni);
 		KUNIT_EXPECT_TRUE(test, kt_retry(interval, seq));
@@ -203,7 +203,7 @@ static void register_waits_for_orphan(struct kunit *test)
 
 	range = kt_accept(test, mm, PAGES(1), PAGES(2));
 	task = kt_do(test, mm, KT_REGISTER, second);
-	kt_assert_waits(test, sub->mn.subs, task, 1);
+	kt_assert_waits(test, sub->mn.priv.subs, task, 1);
 	kt_refuse_behind(range);
 	KUNIT_EXPECT_EQ(test, kt_join(test, task), 0);
 	KT_ASSERT_UNTIL(test, kt_ends(sub) == 1);

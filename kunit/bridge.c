@@ -17,7 +17,7 @@ static void bridge_stays_when_last_subscriber_leaves(struct kunit *test)
 	struct kt_sub *sub = kt_register(test, mm, &kt_ops);
 	struct kt_interval *interval = kt_insert(test, mm, 0, ULONG_MAX);
 	struct kt_sub *got = kt_get(test, mm, &kt_get_ops);
-	struct mmun_subscriptions *subs = sub->mn.subs;
+	struct mmun_subscriptions *subs = sub->mn.priv.subs;
 
 	kt_remove(interval);
 	kt_unregister(sub);
@@ -30,7 +30,7 @@ static void bridge_stays_when_last_subscriber_leaves(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kt_invalidates(interval), 0);
 
 	sub = kt_register(test, mm, &kt_range_ops);
-	KUNIT_EXPECT_PTR_EQ(test, sub->mn.subs, subs);
+	KUNIT_EXPECT_PTR_EQ(test, sub->mn.priv.subs, subs);
 	KUNIT_EXPECT_EQ(test, mmun_kunit_attached(), 2);
 	KUNIT_ASSERT_EQ(test, kt_munmap(mm, at + PAGES(1), PAGES(1)), 0);
 	KUNIT_EXPECT_EQ(test, kt_starts(sub), 1);

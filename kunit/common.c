@@ -9,6 +9,7 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/workqueue.h>
 
 #include "kt_case.h"
 
@@ -173,6 +174,31 @@ void kt_mm_exit(struct kunit *test, struct mm_struct *mm)
 
 	process->has_users = false;
 	mmput(mm);
+}
+
+static void use_loader_mm(struct work_struct *work)
+{
+	kthread_use_mm(loader_mm);
+	kthread_unuse_mm(loader_mm);
+}
+
+/*
+ * Twice, because a process that is about to sleep may move from a CPU that is still to
+ * come to one that is done.
+ */
+void kt_forget_mms(void)
+{
+	struct work_struct work;
+	int round, cpu;
+
+	for (round = 0; round < 2; round++) {
+		for_each_online_cpu(cpu) {
+			INIT_WORK_ONSTACK(&work, use_loader_mm);
+			queue_work_on(cpu, system_wq, &work);
+			flush_work(&work);
+			destroy_work_on_stack(&work);
+		}
+	}
 }
 
 void kt_cut_off(struct kunit *test, struct mm_struct *mm)

@@ -53,7 +53,7 @@ static const struct unslotted_param {
 	bool record;
 } unslotteds[] = {
 	{ "record", true },
-	{ "only counted", false },
+	{ "overflow", false },
 };
 
 KT_NAMED_PARAM(unslotted, unslotteds);

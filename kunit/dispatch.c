@@ -258,7 +258,7 @@ static void all_fields_of_a_range_arrive(struct kunit *test)
 	struct kt_interval *interval = kt_insert_logged(test, mm, FROM, TO);
 	struct kt_range *range = kt_range(test, mm, FROM + 1, TO + 1,
 					  param->blockable, param->event);
-	const struct mmun_notifier_range *said[] = {
+	const struct mmun_notifier_range *given[] = {
 		&sub->last_start, &sub->last_end, &interval->last,
 	};
 	unsigned int i;
@@ -269,17 +269,17 @@ static void all_fields_of_a_range_arrive(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kt_starts(sub), 1);
 	KUNIT_EXPECT_EQ(test, kt_ends(sub), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&interval->invalidates), 1);
-	for (i = 0; i < ARRAY_SIZE(said); i++) {
-		KUNIT_EXPECT_PTR_EQ(test, said[i]->mm, mm);
-		KUNIT_EXPECT_EQ(test, said[i]->start, FROM + 1);
-		KUNIT_EXPECT_EQ(test, said[i]->end, TO + 1);
-		KUNIT_EXPECT_EQ(test, (int)said[i]->event, (int)param->event);
-		KUNIT_EXPECT_EQ(test, mmun_notifier_range_blockable(said[i]),
+	for (i = 0; i < ARRAY_SIZE(given); i++) {
+		KUNIT_EXPECT_PTR_EQ(test, given[i]->mm, mm);
+		KUNIT_EXPECT_EQ(test, given[i]->start, FROM + 1);
+		KUNIT_EXPECT_EQ(test, given[i]->end, TO + 1);
+		KUNIT_EXPECT_EQ(test, (int)given[i]->event, (int)param->event);
+		KUNIT_EXPECT_EQ(test, mmun_notifier_range_blockable(given[i]),
 				param->blockable);
-		KUNIT_EXPECT_EQ(test, said[i]->flags, param->blockable ?
+		KUNIT_EXPECT_EQ(test, given[i]->flags, param->blockable ?
 				(unsigned int)MMUN_NOTIFIER_RANGE_BLOCKABLE :
 				0U);
-		KUNIT_EXPECT_PTR_EQ(test, said[i]->owner, (void *)test);
+		KUNIT_EXPECT_PTR_EQ(test, given[i]->owner, (void *)test);
 	}
 	kt_expect_quiet(test, sub);
 }

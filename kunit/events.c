@@ -401,10 +401,10 @@ static void reader_waits_for_real_range(struct kunit *test)
 	range = cut_off_to_gate(test, &peer->gate, file);
 
 	reader = kt_do(test, NULL, KT_READ_BEGIN, interval);
-	kt_assert_waits(test, interval->mni.subs, reader, 1);
+	kt_assert_waits(test, interval->mni.priv.subs, reader, 1);
 	KUNIT_EXPECT_FALSE(test, kt_read_collides(test, other));
 	KUNIT_EXPECT_TRUE(test, kt_running(reader));
-	KUNIT_EXPECT_EQ(test, kt_waiters(interval->mni.subs), 1);
+	KUNIT_EXPECT_EQ(test, kt_waiters(interval->mni.priv.subs), 1);
 
 	kt_gate_open(&peer->gate);
 	kt_join(test, range);
@@ -432,7 +432,7 @@ static void insert_and_remove_return_in_real_range(struct kunit *test)
 	kt_insert_now(test, mm, new, at, PAGES(1));
 	kt_remove_now(test, old);
 	reader = kt_do(test, NULL, KT_READ_BEGIN, new);
-	kt_assert_waits(test, new->mni.subs, reader, 1);
+	kt_assert_waits(test, new->mni.priv.subs, reader, 1);
 
 	kt_gate_open(&peer->gate);
 	kt_join(test, range);
@@ -455,7 +455,7 @@ static void unregister_waits_for_start_of_real_range(struct kunit *test)
 
 	range = munmap_to_gate(test, &sub->start, mm, at, PAGES(1));
 	leaver = kt_do(test, NULL, KT_UNREGISTER, sub);
-	kt_assert_waits(test, stays->mn.subs, leaver, 1);
+	kt_assert_waits(test, stays->mn.priv.subs, leaver, 1);
 	KUNIT_EXPECT_EQ(test, kt_releases(sub), 1);
 	kt_gate_open(&sub->start);
 	kt_join(test, leaver);
@@ -503,7 +503,7 @@ static void register_waits_for_real_range(struct kunit *test)
 
 	range = cut_off_to_gate(test, &peer->gate, file);
 	joiner = kt_do(test, mm, KT_REGISTER, second);
-	kt_assert_waits(test, first->mn.subs, joiner, 1);
+	kt_assert_waits(test, first->mn.priv.subs, joiner, 1);
 	kt_gate_open(&peer->gate);
 	KUNIT_EXPECT_EQ(test, kt_join(test, joiner), 0);
 	kt_join(test, range);

@@ -76,7 +76,7 @@ static void get_at_uint_max_is_eoverflow(struct kunit *test)
 	unsigned int here = kt_pin(test);
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_sub *sub = kt_get(test, mm, &life_ops);
-	unsigned int *users = per_cpu_ptr(sub->mn.users, here);
+	unsigned int *users = per_cpu_ptr(sub->mn.priv.users, here);
 	struct mmun_notifier *mn;
 
 	KUNIT_ASSERT_EQ(test, *users, 1U);
@@ -217,7 +217,7 @@ static void losing_get_frees_its_own(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kt_users(sub), 2U);
 	KUNIT_EXPECT_EQ(test, atomic_read(&life->allocs), 2);
 	KUNIT_EXPECT_EQ(test, atomic_read(&kt_to_sub(life->loser)->frees), 1);
-	KUNIT_EXPECT_EQ(test, kt_state(sub->mn.subs).users, 1U);
+	KUNIT_EXPECT_EQ(test, kt_state(sub->mn.priv.subs).users, 1U);
 	kt_put(sub);
 	kt_put(sub);
 	mmun_notifier_synchronize();
@@ -287,16 +287,16 @@ static void waiting_get_keeps_the_notifier(struct kunit *test)
 	range = life_range(test, s.mm);
 	KUNIT_ASSERT_EQ(test, kt_start(range), 0);
 	/* As if the get that made sub had come after the range, and not returned yet. */
-	sub->mn.joining = true;
-	sub->mn.joined_seq = kt_state(s.subs).seq;
-	hlist_del_init_rcu(&sub->mn.got_node);
+	sub->mn.priv.joining = true;
+	sub->mn.priv.joined_seq = kt_state(s.subs).seq;
+	hlist_del_init_rcu(&sub->mn.priv.got_node);
 	second = kt_prepare(test, s.mm, KT_GET, &life_ops);
 	second->cpu = here;
 	kt_go(second);
 	KT_ASSERT_UNTIL(test, kt_waiters(s.subs) == 1);
 	KUNIT_EXPECT_EQ(test, kt_users(sub), 2U);
 	kt_put(sub);
-	sub->mn.joining = false;
+	sub->mn.priv.joining = false;
 	kt_end(range);
 	KUNIT_ASSERT_EQ(test, kt_join(test, second), 0);
 	KUNIT_EXPECT_PTR_EQ(test, sub, second->sub);

@@ -181,8 +181,8 @@ void mmun_kunit_look(struct mmun_subscriptions *subs,
 	*state = (struct mmun_kunit_state) {};
 	mmun_lock(subs);
 	state->closed = subs->closed;
-	state->leaving = to_shim(subs)->leaving;
-	state->released = to_shim(subs)->released;
+	state->leaving = to_shim(subs)->life >= SHIM_LEAVING;
+	state->released = to_shim(subs)->life >= SHIM_RELEASED;
 	state->doubts = to_shim(subs)->doubts;
 	state->young = to_shim(subs)->young;
 	state->tlb = to_shim(subs)->tlb;
@@ -206,9 +206,9 @@ void mmun_kunit_look(struct mmun_subscriptions *subs,
 	state->walks = hweight_long(subs->walking);
 	list_for_each(node, &subs->walks)
 		state->walks++;
-	list_for_each_entry(mn, &subs->leaving, leaving)
-		state->zombies += mn->zombie;
-	hlist_for_each_entry(mn, &subs->got, got_node)
+	list_for_each_entry(mn, &subs->leaving, priv.leaving)
+		state->zombies += mn->priv.life == MMUN_ZOMBIE;
+	hlist_for_each_entry(mn, &subs->got, priv.got_node)
 		state->gettable++;
 	state->settle_delay = to_shim(subs)->settle_delay;
 	state->retry_delay = to_shim(subs)->retry_delay;
@@ -274,12 +274,12 @@ bool mmun_kunit_let_in(struct mmun_subscriptions *subs)
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_let_in);
 
-atomic_t mmun_kunit_said;
+atomic_t mmun_kunit_warned;
 
 unsigned int mmun_kunit_warnings(void)
 {
-	mmun_said = 0;
-	return atomic_xchg(&mmun_kunit_said, 0);
+	mmun_warned = 0;
+	return atomic_xchg(&mmun_kunit_warned, 0);
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_warnings);
 

@@ -18,7 +18,7 @@ static void insert_in_a_range_returns_and_readers_wait(struct kunit *test)
 	struct kt_interval *first = kt_insert(test, mm, 0, 1);
 	struct kt_interval *interval = kt_interval(test);
 	struct kt_range *range = kt_begin(test, mm, FROM, TO);
-	struct mmun_subscriptions *subs = first->mni.subs;
+	struct mmun_subscriptions *subs = first->mni.priv.subs;
 	struct kt_actor *reader;
 
 	kt_insert_now(test, mm, interval, FROM, TO - FROM);
@@ -309,7 +309,7 @@ static void readers_of_new_intervals_wait_for_the_walk(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_interval *interval = kt_insert(test, mm, FROM, TO - FROM);
-	struct mmun_subscriptions *subs = interval->mni.subs;
+	struct mmun_subscriptions *subs = interval->mni.priv.subs;
 	struct kt_interval *behind = kt_interval(test);
 	struct kt_interval *ahead = kt_interval(test);
 	struct kt_actor *readers[2];
@@ -623,22 +623,21 @@ static void interval_holds_mm_count_only(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_interval *keep = kt_insert(test, mm, FROM, TO - FROM);
-	int count = atomic_read(&mm->mm_count);
+	int count = life_mm_count(mm);
 	int users = atomic_read(&mm->mm_users);
 	struct kt_interval *interval = kt_insert(test, mm, FROM, TO - FROM);
 	int ret;
 
-	/* CPUs that use the mm lazily take and drop references. */
-	KT_ASSERT_UNTIL(test, atomic_read(&mm->mm_count) == count + 1);
+	life_assert_mm_count(test, mm, count + 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_users), users);
 	kt_remove(interval);
-	KT_ASSERT_UNTIL(test, atomic_read(&mm->mm_count) == count);
+	life_assert_mm_count(test, mm, count);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_users), users);
 
 	ret = mmun_interval_notifier_insert(&interval->mni, mm, ULONG_MAX, 2,
 					    &kt_interval_ops);
 	KUNIT_EXPECT_EQ(test, ret, -EOVERFLOW);
-	KT_ASSERT_UNTIL(test, atomic_read(&mm->mm_count) == count);
+	life_assert_mm_count(test, mm, count);
 	KUNIT_EXPECT_EQ(test, kt_invalidates(keep), 0);
 }
 

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Objects and scenes of the suites on lifetimes: see life.h. */
 
-#include <linux/kthread.h>
 #include <linux/preempt.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
-#include <linux/workqueue.h>
 
 #include "life.h"
 
@@ -219,32 +217,9 @@ void life_let_others_finish(void)
 	rcu_barrier();
 }
 
-static void forget_mm(struct work_struct *work)
-{
-	struct mm_struct *mm = kt_loader_mm(life->test);
-
-	kthread_use_mm(mm);
-	kthread_unuse_mm(mm);
-}
-
-/*
- * @mm is not the loader's. An idle CPU holds mm_count of the last mm that it has
- * used, so all CPUs are made to use the loader's; twice, because a process that is
- * about to sleep may move from a CPU that is still to come to one that is done.
- */
 int life_mm_count(struct mm_struct *mm)
 {
-	struct work_struct work;
-	int round, cpu;
-
-	for (round = 0; round < 2; round++) {
-		for_each_online_cpu(cpu) {
-			INIT_WORK_ONSTACK(&work, forget_mm);
-			queue_work_on(cpu, system_wq, &work);
-			flush_work(&work);
-			destroy_work_on_stack(&work);
-		}
-	}
+	kt_forget_mms();
 	return atomic_read(&mm->mm_count);
 }
 
@@ -275,7 +250,7 @@ void life_stage(struct kunit *test, struct scene *scene)
 {
 	scene->mm = life_mm(test);
 	scene->keeper = kt_register(test, scene->mm, &kt_release_only_ops);
-	scene->subs = scene->keeper->mn.subs;
+	scene->subs = scene->keeper->mn.priv.subs;
 }
 
 static struct kt_gate *gate_at(struct scene *scene, enum place at)

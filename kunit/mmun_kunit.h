@@ -171,6 +171,12 @@ void kt_mm_kill(struct kunit *test, struct mm_struct *mm);
 void kt_mm_exit(struct kunit *test, struct mm_struct *mm);
 
 /*
+ * An idle CPU holds mm_count of the last mm that it has used. Make all CPUs use the
+ * loader's.
+ */
+void kt_forget_mms(void);
+
+/*
  * Does to the bridge of @mm, which lives and has no subscriber, what rmmod does, and
  * waits until every bridge and every work is gone.
  */
@@ -400,9 +406,9 @@ static inline struct mmun_subscriptions *
 kt_subs_of(void *where, bool is_sub, bool is_interval)
 {
 	if (is_sub)
-		return ((struct kt_sub *)where)->mn.subs;
+		return ((struct kt_sub *)where)->mn.priv.subs;
 	if (is_interval)
-		return ((struct kt_interval *)where)->mni.subs;
+		return ((struct kt_interval *)where)->mni.priv.subs;
 	return where;
 }
 

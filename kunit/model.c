@@ -143,7 +143,7 @@ static void same(struct model *m, const char *what, int i, long is, long want)
 
 static struct mmun_subscriptions *subs_of(struct model *m)
 {
-	return m->subs[0].real->mn.subs;
+	return m->subs[0].real->mn.priv.subs;
 }
 
 static unsigned int in_flight(struct model *m, bool unslotted)
@@ -155,7 +155,7 @@ static unsigned int in_flight(struct model *m, bool unslotted)
 	return n;
 }
 
-/* The ranges that are only counted. */
+/* The ranges in overflow. */
 static unsigned int overflow(struct model *m)
 {
 	return m->records ? 0 : in_flight(m, true);

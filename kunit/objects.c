@@ -218,7 +218,7 @@ unsigned int kt_users(struct kt_sub *sub)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(*per_cpu_ptr(sub->mn.users, cpu));
+		sum += READ_ONCE(*per_cpu_ptr(sub->mn.priv.users, cpu));
 	return sum;
 }
 

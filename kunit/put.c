@@ -285,16 +285,16 @@ static void put_without_user_warns_only(struct kunit *test)
 	mmun_notifier_put(&s.sub->mn);
 	KUNIT_EXPECT_EQ(test, mmun_kunit_warnings(), 2U);
 	KUNIT_EXPECT_EQ(test, kt_users(s.sub), 0U);
-	KUNIT_EXPECT_EQ(test, s.sub->mn.users_cpus, 0U);
+	KUNIT_EXPECT_EQ(test, s.sub->mn.priv.users_cpus, 0U);
 	KUNIT_EXPECT_EQ(test, kt_state(s.subs).users, 1U);
 	KUNIT_EXPECT_EQ(test, kt_state(s.subs).zombies, 1U);
 	life_go_on(test, &s);
 	mmun_notifier_synchronize();
 	KUNIT_EXPECT_EQ(test, atomic_read(&s.sub->frees), 1);
 
-	KUNIT_EXPECT_TRUE(test, !s.sub->mn.users);
+	KUNIT_EXPECT_TRUE(test, !s.sub->mn.priv.users);
 	mmun_notifier_put(&s.sub->mn);
-	KUNIT_EXPECT_EQ(test, s.sub->mn.users_cpus, 0U);
+	KUNIT_EXPECT_EQ(test, s.sub->mn.priv.users_cpus, 0U);
 	KUNIT_EXPECT_EQ(test, mmun_kunit_warnings(), 1U);
 	KUNIT_EXPECT_EQ(test, kt_state(s.subs).users, 1U);
 	KUNIT_EXPECT_EQ(test, atomic_read(&s.sub->frees), 1);
@@ -350,18 +350,18 @@ static void put_on_another_cpu_counts(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, get_on(test, mm, other), sub);
 	KUNIT_EXPECT_PTR_EQ(test, get_on(test, mm, other), sub);
 	KUNIT_EXPECT_EQ(test, kt_users(sub), 3U);
-	KUNIT_EXPECT_EQ(test, sub->mn.users_cpus, 2U);
+	KUNIT_EXPECT_EQ(test, sub->mn.priv.users_cpus, 2U);
 
 	/* The user of this processor first, then one of the other's. */
 	put_on(test, sub, here, 2);
 	KUNIT_EXPECT_EQ(test, kt_users(sub), 1U);
-	KUNIT_EXPECT_EQ(test, sub->mn.users_cpus, 1U);
+	KUNIT_EXPECT_EQ(test, sub->mn.priv.users_cpus, 1U);
 	mmun_notifier_synchronize();
 	KUNIT_EXPECT_EQ(test, atomic_read(&sub->frees), 0);
 
 	/* The other way round: this processor has no user now. */
 	KUNIT_EXPECT_PTR_EQ(test, get_on(test, mm, here), sub);
-	KUNIT_EXPECT_EQ(test, sub->mn.users_cpus, 2U);
+	KUNIT_EXPECT_EQ(test, sub->mn.priv.users_cpus, 2U);
 	put_on(test, sub, other, 1);
 	KUNIT_EXPECT_EQ(test, kt_users(sub), 1U);
 	sub->got = false;
@@ -416,7 +416,7 @@ static struct kt_actor *watch_users(struct between *b, struct kt_actor *actor,
 	b->watch.arg = b;
 	actor->cpu = cpu;
 	actor->watch = &b->watch;
-	actor->word = per_cpu_ptr(b->sub->mn.users, users_of);
+	actor->word = per_cpu_ptr(b->sub->mn.priv.users, users_of);
 	return kt_go(actor);
 }
 
@@ -455,7 +455,7 @@ static void last_put_inside_a_get(struct kunit *test)
 	while (!READ_ONCE(b->inside) && kt_running(getter))
 		cond_resched();
 	if (READ_ONCE(b->inside)) {
-		users = b->sub->mn.users;
+		users = b->sub->mn.priv.users;
 		kt_put(b->sub);
 		WRITE_ONCE(b->changed, true);
 		while (!READ_ONCE(b->outside) && kt_running(getter)) {

@@ -240,7 +240,7 @@ static void sequence_wraps(struct kunit *test)
 	struct mmun_kunit_state state;
 	int i, j;
 
-	mmun_kunit_set_seq(interval->mni.subs, ULONG_MAX - 8);
+	mmun_kunit_set_seq(interval->mni.priv.subs, ULONG_MAX - 8);
 	kt_end(kt_begin(test, mm, FROM, TO));
 	first = kt_read_now(test, interval);
 	KUNIT_EXPECT_EQ(test, first, ULONG_MAX - 6);

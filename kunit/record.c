@@ -629,8 +629,8 @@ static void record_has_room_for_those_that_come_meanwhile(struct kunit *test)
 	expect_no_record(test, sub);
 }
 
-/* Without memory for its record a range is counted, and is paired all the same. */
-static void range_without_memory_for_a_record_is_counted(struct kunit *test)
+/* Without memory for its record a range is in overflow, and is paired all the same. */
+static void range_without_memory_for_a_record_overflows(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_sub *sub = kt_register_logged(test, mm);
@@ -700,7 +700,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(14, many_records_delay_only_their_own),
 	KT_CASE(14, end_of_a_record_wakes_its_reader),
 	KT_CASE(09, record_has_room_for_those_that_come_meanwhile),
-	KT_CASE(09, range_without_memory_for_a_record_is_counted),
+	KT_CASE(09, range_without_memory_for_a_record_overflows),
 	KT_CASE(22, record_of_a_reclaims_range_begins_no_reclaim),
 	{}
 };

@@ -250,14 +250,14 @@ static void bridge_stays_until_it_is_cut_off(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, mm_has_mmun_notifiers(mm));
 		if (!param->ops) {
 			interval = kt_insert(test, mm, 0, PAGE_SIZE);
-			found = interval->mni.subs;
+			found = interval->mni.priv.subs;
 		} else if (param->get) {
 			sub = kt_get(test, mm, param->ops);
 			kt_get(test, mm, param->ops);
-			found = sub->mn.subs;
+			found = sub->mn.priv.subs;
 		} else {
 			sub = kt_register(test, mm, param->ops);
-			found = sub->mn.subs;
+			found = sub->mn.priv.subs;
 		}
 		if (round)
 			KUNIT_EXPECT_PTR_EQ(test, found, subs);
@@ -330,7 +330,7 @@ static void later_subscriptions_find_the_same_bridge(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
-	struct mmun_subscriptions *subs = sub->mn.subs;
+	struct mmun_subscriptions *subs = sub->mn.priv.subs;
 	struct kt_interval *interval;
 	unsigned long at;
 	int i;
@@ -338,7 +338,7 @@ static void later_subscriptions_find_the_same_bridge(struct kunit *test)
 	kt_unregister(sub);
 	for (i = 0; i < 5; i++) {
 		KUNIT_ASSERT_EQ(test, kt_try_register(sub, mm), 0);
-		KUNIT_EXPECT_PTR_EQ(test, sub->mn.subs, subs);
+		KUNIT_EXPECT_PTR_EQ(test, sub->mn.priv.subs, subs);
 		at = kt_mmap(test, mm, PAGE_SIZE);
 		atomic_set(&sub->starts, 0);
 		atomic_set(&sub->ends, 0);
@@ -349,7 +349,7 @@ static void later_subscriptions_find_the_same_bridge(struct kunit *test)
 	}
 
 	sub = kt_get(test, mm, &kt_get_ops);
-	KUNIT_EXPECT_PTR_EQ(test, sub->mn.subs, subs);
+	KUNIT_EXPECT_PTR_EQ(test, sub->mn.priv.subs, subs);
 	at = kt_mmap(test, mm, PAGE_SIZE);
 	KUNIT_ASSERT_EQ(test, kt_munmap(mm, at, PAGE_SIZE), 0);
 	KUNIT_EXPECT_GT(test, kt_starts(sub), 0);
@@ -357,7 +357,7 @@ static void later_subscriptions_find_the_same_bridge(struct kunit *test)
 	mmun_notifier_synchronize();
 
 	interval = kt_insert(test, mm, 0, ULONG_MAX);
-	KUNIT_EXPECT_PTR_EQ(test, interval->mni.subs, subs);
+	KUNIT_EXPECT_PTR_EQ(test, interval->mni.priv.subs, subs);
 	at = kt_mmap(test, mm, PAGE_SIZE);
 	KUNIT_ASSERT_EQ(test, kt_munmap(mm, at, PAGE_SIZE), 0);
 	KUNIT_EXPECT_GT(test, kt_invalidates(interval), 0);
@@ -478,7 +478,7 @@ static void register_of_null_prepares_only(struct kunit *test)
 	}
 
 	interval = kt_insert(test, mm, 0, PAGE_SIZE);
-	subs = interval->mni.subs;
+	subs = interval->mni.priv.subs;
 	KUNIT_EXPECT_EQ(test, kt_state(subs).users, 1U);
 	kt_remove(interval);
 	KUNIT_EXPECT_EQ(test, life_mm_count(mm), count);
@@ -521,8 +521,8 @@ static void exit_detaches_before_all_have_left(struct kunit *test)
 	kt_mm_kill(test, mm);
 	kt_mm_exit(test, mm);
 	KT_ASSERT_UNTIL(test, !mmun_kunit_attached());
-	KUNIT_EXPECT_TRUE(test, kt_state(sub->mn.subs).closed);
-	KUNIT_EXPECT_EQ(test, kt_state(sub->mn.subs).users, 2U);
+	KUNIT_EXPECT_TRUE(test, kt_state(sub->mn.priv.subs).closed);
+	KUNIT_EXPECT_EQ(test, kt_state(sub->mn.priv.subs).users, 2U);
 	kt_unregister(sub);
 	kt_remove(interval);
 	KUNIT_EXPECT_EQ(test, mmun_kunit_attached(), 0U);
@@ -627,8 +627,8 @@ static void swept_clean(struct kunit *test, const struct sweep_param *param,
 			struct mm_struct *mm, struct kt_sub *keeper)
 {
 	if (param->bridged) {
-		KT_ASSERT_UNTIL(test, !has_extra_bridges(keeper->mn.subs));
-		KUNIT_EXPECT_EQ(test, kt_state(keeper->mn.subs).users, 1U);
+		KT_ASSERT_UNTIL(test, !has_extra_bridges(keeper->mn.priv.subs));
+		KUNIT_EXPECT_EQ(test, kt_state(keeper->mn.priv.subs).users, 1U);
 	} else {
 		kt_cut_off(test, mm);
 	}

@@ -161,7 +161,7 @@ static void register_compares_across_the_wrap(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_interval *interval = kt_insert(test, mm, FROM, TO - FROM);
-	struct mmun_subscriptions *subs = interval->mni.subs;
+	struct mmun_subscriptions *subs = interval->mni.priv.subs;
 	struct kt_sub *sub = kt_sub(test, &kt_range_ops);
 	struct kt_range *older, *middle, *younger;
 	struct kt_actor *task;

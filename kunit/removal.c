@@ -10,10 +10,8 @@
  * kernel must have a range in flight, a real one stands at a peer's gate.
  */
 
-#include <linux/kthread.h>
 #include <linux/oom.h>
 #include <linux/sched/mm.h>
-#include <linux/workqueue.h>
 
 #include "real.h"
 
@@ -79,29 +77,6 @@ static void expect_stays(struct kunit *test, struct mmun_subscriptions *subs)
 	}
 }
 
-static struct mm_struct *loader_mm;
-
-static void use_loader_mm(struct work_struct *work)
-{
-	kthread_use_mm(loader_mm);
-	kthread_unuse_mm(loader_mm);
-}
-
-/* An idle CPU holds mm_count of the last mm that it has used. */
-static void forget_mms(struct kunit *test)
-{
-	struct work_struct work;
-	int cpu;
-
-	loader_mm = kt_loader_mm(test);
-	for_each_online_cpu(cpu) {
-		INIT_WORK_ONSTACK(&work, use_loader_mm);
-		queue_work_on(cpu, system_wq, &work);
-		flush_work(&work);
-		destroy_work_on_stack(&work);
-	}
-}
-
 /*
  * The bridge of @mm, which has exited, goes when the case does not hold mm_count any
  * more, and not before. @subs was held by the case; it is put.
@@ -113,7 +88,7 @@ static void expect_goes_with_last_holder(struct kunit *test,
 	KUNIT_EXPECT_TRUE(test, kt_state(subs).released);
 	expect_stays(test, subs);
 	mmdrop(mm);
-	KUNIT_EXPECT_TRUE(test, kt_until((forget_mms(test), !mmun_kunit_attached())));
+	KUNIT_EXPECT_TRUE(test, kt_until((kt_forget_mms(), !mmun_kunit_attached())));
 	/* The state holds it as well. */
 	KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count), 1);
 	mmgrab(mm);
@@ -290,7 +265,7 @@ static void range_of_exit_ends_doubt(struct kunit *test)
 	reap(test, mm, next_number(test, mm));
 	task = kt_do_to_gate(test, &peer->release, mm, KT_EXIT, NULL);
 	KUNIT_EXPECT_TRUE(test, kt_state(sub).released);
-	expect_stays(test, sub->mn.subs);
+	expect_stays(test, sub->mn.priv.subs);
 	kt_gate_open(&peer->release);
 	kt_join(test, task);
 	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 0U);
@@ -463,8 +438,7 @@ static void memory_is_given_up_after_exit_for_rmmod_only(struct kunit *test)
 	mmun_kunit_set_unloading(false);
 	mmun_kunit_recover(subs);
 	mmun_kunit_let_go(subs);
-	KUNIT_EXPECT_TRUE(test, kt_until((forget_mms(test),
-					  atomic_read(&mm->mm_count) == 1)));
+	KUNIT_EXPECT_TRUE(test, kt_until((kt_forget_mms(), atomic_read(&mm->mm_count) == 1)));
 }
 
 /* --- case 6: cut off from a living mm --- */
@@ -679,10 +653,10 @@ static void nonblockable_ranges_are_refused_from_release_on(struct kunit *test)
 	kt_mm_kill(test, mm);
 	kt_gate_close(&peer->release);
 	task = kt_do_to_gate(test, &sub->release, mm, KT_EXIT, NULL);
-	expect_refusal(test, sub->mn.subs, mm);
+	expect_refusal(test, sub->mn.priv.subs, mm);
 	kt_gate_open(&sub->release);
 	kt_gate_wait(test, &peer->release);
-	expect_refusal(test, sub->mn.subs, mm);
+	expect_refusal(test, sub->mn.priv.subs, mm);
 	KUNIT_EXPECT_EQ(test, kt_state(sub).doubts, 0U);
 	KUNIT_EXPECT_EQ(test, kt_starts(sub), 0);
 	/* Not even the exit is needed: there is no doubt. */

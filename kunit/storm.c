@@ -428,7 +428,7 @@ static void note_leaving(struct crowd *c, struct kt_sub *sub)
 {
 	struct mmun_kunit_state state;
 
-	mmun_kunit_look(sub->mn.subs, &state);
+	mmun_kunit_look(sub->mn.priv.subs, &state);
 	if (state.active)
 		atomic_inc(&c->left_in_range);
 }

@@ -69,7 +69,7 @@ archive_unpack() {
 		say "downloading ${p%%[=/]*} ..."
 		(cd "$tmp" && archive_get download "$p") || {
 			rm -rf "$tmp"
-			die "no suite of $ARCHIVE_SUITES has $p now; the end of $CACHE/logs/apt.log says what apt said."
+			die "no suite of $ARCHIVE_SUITES has $p now; the end of $CACHE/logs/apt.log has the reason."
 		}
 	done
 	for p in "$tmp"/*.deb; do
@@ -104,7 +104,7 @@ archive_tarball() {
 
 # A compiler that is newer than this machine's, for headers of kernels that were built
 # with it; and the libraries that the kernel's own tools want. It runs where it lies.
-#   cc-14/  unpacked, and every program told where its loader is
+#   cc-14/  unpacked, and every program knows where its loader is
 archive_compiler() {
 	local root=$CACHE/cc-$1 new=$CACHE/cc-$1.new f
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2034
 #
-# What every script here shares. Three endings, everywhere:
+# The common part of all scripts here. Three endings, everywhere:
 #   1  a test failed
 #   2  the guest was lost: panic, hang, silence, out of time
 #   3  this host could not run it, or was asked for what there is not
@@ -15,7 +15,7 @@
 #   busybox      a static one
 #   accel        what the KVM probe found
 #   build/V/     a copy of the tree, built for one kernel
-#   logs/        what the last runs said
+#   logs/        the output of the last runs
 
 set -u
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

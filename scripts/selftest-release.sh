@@ -9,20 +9,20 @@ git_there() {
 	env -u GIT_DIR GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null git -C "$tree" \
 		-c user.name=selftest -c user.email=selftest@localhost "$@"
 }
-# release WHAT CODE SAYING COMMAND...: after the command, in a fresh clone of the state in
+# release WHAT CODE MESSAGE COMMAND...: after the command, in a fresh clone of the state in
 # which nothing is missing
 release() {
-	local what=$1 want=$2 saying=$3 code
+	local what=$1 want=$2 message=$3 code
 
 	shift 3
 	rm -rf "$tree" "$work/release-cache"
 	cp -a "$work/release-good" "$tree"
 	cp -a "$work/release-good-cache" "$work/release-cache"
-	(cd "$tree" && "$@") >"$work/said" 2>&1
-	env -u GIT_DIR MMUN_CACHE="$work/release-cache" "$tree/scripts/release" >>"$work/said" 2>&1
+	(cd "$tree" && "$@") >"$work/output" 2>&1
+	env -u GIT_DIR MMUN_CACHE="$work/release-cache" "$tree/scripts/release" >>"$work/output" 2>&1
 	code=$?
-	grep -q "$saying" "$work/said" || code="$code without '$saying'"
-	ok "release: $what" "$code" "$want" "$work/said"
+	grep -q "$message" "$work/output" || code="$code without '$message'"
+	ok "release: $what" "$code" "$want" "$work/output"
 }
 commit() { "$@" && git_there commit -qam "$*"; }
 # A tag of this version at an older commit.
@@ -42,8 +42,8 @@ late
 mv "$tree" "$work/release-good"
 mv "$work/release-cache" "$work/release-good-cache"
 release "nothing is missing" 0 "^release $(cat "$TOP/VERSION"): .*\.tar\.gz$" true
-tar -tzf "$work/release-cache/release/mmun-$(cat "$TOP/VERSION").tar.gz" >"$work/said"
-ok "release: the tarball has the tree" "$(grep -cx "mmun-$(cat "$TOP/VERSION")/VERSION" "$work/said")" 1 "$work/said"
+tar -tzf "$work/release-cache/release/mmun-$(cat "$TOP/VERSION").tar.gz" >"$work/output"
+ok "release: the tarball has the tree" "$(grep -cx "mmun-$(cat "$TOP/VERSION")/VERSION" "$work/output")" 1 "$work/output"
 release "a file that is not committed" 1 "uncommitted: 1, the first is new" touch new
 release "no entry in CHANGELOG.md" 1 "missing: CHANGELOG.md has no dated entry" \
 	commit sed -i '/^## [0-9]/d' CHANGELOG.md

@@ -32,10 +32,10 @@ ok() {
 }
 
 # A guest with one suite, "case", which is the shell text on stdin, and MODULES.
-# guest NAME CODE SAYING MODULES [OPTION...] [-- KERNEL ARG...]: boots it, wants
+# guest NAME CODE MESSAGE MODULES [OPTION...] [-- KERNEL ARG...]: boots it, wants
 # that ending, for that reason.
 guest() {
-	local name=$1 want=$2 saying=$3 modules=$4 m code root=$work/root
+	local name=$1 want=$2 message=$3 modules=$4 m code root=$work/root
 
 	shift 4
 	rm -rf "$root"
@@ -56,18 +56,18 @@ guest() {
 	echo "$modules" >"$root/modules/order"
 	make_image "$root" "$work/initramfs"
 	"$TOP/scripts/guest" -l self -t 60 -k "${image:-$K_IMAGE}" -i "$work/initramfs" \
-		-o "$work/out" "$@" >"$work/said" 2>&1
+		-o "$work/out" "$@" >"$work/output" 2>&1
 	code=$?
-	grep -q "$saying" "$work/said" || code="$code without '$saying'"
-	ok "guest: $name" "$code" "$want" "$work/said"
+	grep -q "$message" "$work/output" || code="$code without '$message'"
+	ok "guest: $name" "$code" "$want" "$work/output"
 }
 
 texts=("$TOP"/scripts/golden/english/*.want)
 texts=("${texts[@]%.want}")
 echo "TAP version 13"
 echo "1..$((${#texts[@]} + 46))"
-(cd "$TOP/scripts" && PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -t . -s mmun_run) >"$work/said" 2>&1
-ok "the verdicts on golden logs, the mutants, the tables" "$? $(grep -c '^Ran [1-9]' "$work/said")" "0 1" "$work/said"
+(cd "$TOP/scripts" && PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -t . -s mmun_run) >"$work/output" 2>&1
+ok "the verdicts on golden logs, the mutants, the tables" "$? $(grep -c '^Ran [1-9]' "$work/output")" "0 1" "$work/output"
 
 # The sentences that the check of the English finds, and those that it passes.
 for f in "${texts[@]}"; do
@@ -81,21 +81,21 @@ done
 gzip -c "$TOP/bench/golden/symbols" >"$work/symbols"
 profile() {
 	"$TOP/bench/profile-table" "$TOP/bench/golden/counts" "$work/symbols" \
-		"$TOP/bench/golden/results.log" "$@" >"$work/said" 2>&1
+		"$TOP/bench/golden/results.log" "$@" >"$work/output" 2>&1
 }
 profile fork.list.1 put.freed
-diff "$TOP/bench/golden/table" "$work/said" >"$work/diff"
+diff "$TOP/bench/golden/table" "$work/output" >"$work/diff"
 ok "profile: the table" $? 0 "$work/diff"
 profile fork.list.1
-ok "profile: more lines than were asked for" $? 1 "$work/said"
+ok "profile: more lines than were asked for" $? 1 "$work/output"
 profile fork.list.1 get.locked
-ok "profile: a line without a figure" $? 1 "$work/said"
+ok "profile: a line without a figure" $? 1 "$work/output"
 
 # A name that there is not runs nothing, and says so before anything is built.
-# refused WHAT SAYING VARIABLE=VALUE SCRIPT
+# refused WHAT MESSAGE VARIABLE=VALUE SCRIPT
 refused() {
-	env MMUN_LOCKED='' TESTS='' FOR='' SUITE='' CASE='' "$3" "$TOP/scripts/$4" >"$work/said" 2>&1
-	ok "refused: $1" "$? $(grep -c "$2" "$work/said") $(wc -l <"$work/said")" "3 1 1" "$work/said"
+	env MMUN_LOCKED='' TESTS='' FOR='' SUITE='' CASE='' "$3" "$TOP/scripts/$4" >"$work/output" 2>&1
+	ok "refused: $1" "$? $(grep -c "$2" "$work/output") $(wc -l <"$work/output")" "3 1 1" "$work/output"
 }
 refused "a misspelt suite" "TESTS=t_intervall is no suite; there are: .*t_interval " TESTS=t_list,t_intervall suites
 refused "a file that there is not" "FOR=mmun_tree.c is no file" FOR=mmun_tree.c suites
@@ -134,13 +134,13 @@ ok "copy: another mode" "$(ls "$here"/*.o 2>/dev/null)" ""
 
 # A table of events: all there, one that failed, one that nobody reports.
 mkdir "$work"/{all,failed,lost,6.12-debug}
-sed -n 's/^\t\([A-Za-z_]* .*by .*\)/# event: \1 heard/p' "$TOP/scripts/events" >"$work/all/results.log"
-sed '2s/heard$/failed/' "$work/all/results.log" >"$work/failed/results.log"
+sed -n 's/^\t\([A-Za-z_]* .*by .*\)/# event: \1 seen/p' "$TOP/scripts/events" >"$work/all/results.log"
+sed '2s/seen$/failed/' "$work/all/results.log" >"$work/failed/results.log"
 sed 3d "$work/all/results.log" >"$work/lost/results.log"
-sed '4s/heard$/skipped: no such thing/' "$work/all/results.log" >"$work/6.12-debug/results.log"
+sed '4s/seen$/skipped: no such thing/' "$work/all/results.log" >"$work/6.12-debug/results.log"
 events() {
-	"$TOP/scripts/events" "$work/$1" >"$work/said"
-	ok "events: $1" "$? $(grep -oE 'FAILED|LOST|SKIPPED' "$work/said")" "$2" "$work/said"
+	"$TOP/scripts/events" "$work/$1" >"$work/output"
+	ok "events: $1" "$? $(grep -oE 'FAILED|LOST|SKIPPED' "$work/output")" "$2" "$work/output"
 }
 events all "0 "
 events failed "0 FAILED"

@@ -43,7 +43,7 @@
 
 #define AREA			(64u << 10)
 #define MAX_LISTS		3
-#define MAX_TOLD		12	/* events printed for a failed step */
+#define MAX_PRINTED		12	/* events printed for a failed step */
 
 /* Generous: a guest without KVM on a busy machine is slow. */
 #define STEP_LIMIT_NS		(10 * NSEC_PER_SEC)
@@ -73,7 +73,7 @@ struct player {
 	int to, from;
 };
 
-struct heard {
+struct seen {
 	struct mmun_test_event event;
 	bool paired;		/* a start with an end, or the reverse */
 };
@@ -81,7 +81,7 @@ struct heard {
 struct demo {
 	int fd;
 	bool json;
-	struct heard *log;
+	struct seen *log;
 	size_t nr, room;
 	uint64_t next_seq, lost;
 	uint32_t lists[MAX_LISTS];	/* subscriptions that get ends */
@@ -100,7 +100,7 @@ struct row {
 	uint32_t event;
 	uint64_t start, end;
 	char expected[64];
-	char heard[96];
+	char seen[96];
 	unsigned int starts, ends;
 	char note[160];
 	enum verdict verdict;
@@ -216,7 +216,7 @@ static void __noreturn play(int in, int out)
 }
 
 /* Return: whether the player has replied in time. */
-static bool hear_reply(const struct player *player, struct reply *reply)
+static bool read_reply(const struct player *player, struct reply *reply)
 {
 	struct pollfd pfd = { .fd = player->from, .events = POLLIN };
 
@@ -224,7 +224,7 @@ static bool hear_reply(const struct player *player, struct reply *reply)
 	       read(player->from, reply, sizeof(*reply)) == sizeof(*reply);
 }
 
-static bool tell(const struct player *player, unsigned char command)
+static bool order(const struct player *player, unsigned char command)
 {
 	return write(player->to, &command, 1) == 1;
 }
@@ -252,7 +252,7 @@ static int start_player(struct demo *d, struct player *player,
 	close(up[1]);
 	player->to = down[1];
 	player->from = up[0];
-	return hear_reply(player, reply) ? 0 : -1;
+	return read_reply(player, reply) ? 0 : -1;
 }
 
 /* Return: whether @pid has changed its state in time. */
@@ -281,12 +281,12 @@ static bool is_list(const struct demo *d, uint32_t id)
 }
 
 /* An end belongs to the oldest open start of the same range and event. */
-static void pair_end(struct demo *d, struct heard *end)
+static void pair_end(struct demo *d, struct seen *end)
 {
 	size_t i;
 
 	for (i = 0; i < d->nr; i++) {
-		struct heard *h = &d->log[i];
+		struct seen *h = &d->log[i];
 
 		if (h->paired || h->event.what != MMUN_TEST_EV_START ||
 		    h->event.id != end->event.id ||
@@ -300,16 +300,16 @@ static void pair_end(struct demo *d, struct heard *end)
 	}
 }
 
-static void hear(struct demo *d, const struct mmun_test_event *event)
+static void see(struct demo *d, const struct mmun_test_event *event)
 {
-	struct heard *h;
+	struct seen *h;
 
 	if (event->seq > d->next_seq)
 		d->lost += event->seq - d->next_seq;
 	d->next_seq = event->seq + 1;
 	if (d->nr == d->room) {
 		size_t room = d->room ? 2 * d->room : 256;
-		struct heard *log = realloc(d->log, room * sizeof(*log));
+		struct seen *log = realloc(d->log, room * sizeof(*log));
 
 		if (!log) {
 			d->lost++;
@@ -333,7 +333,7 @@ static void listen(struct demo *d)
 
 	while ((nr = dev_events(d->fd, events, BATCH)) > 0)
 		for (i = 0; i < nr; i++)
-			hear(d, &events[i]);
+			see(d, &events[i]);
 }
 
 /* Starts and ends of list subscriptions since @from that have no partner. */
@@ -342,7 +342,7 @@ static unsigned int unpaired(const struct demo *d, size_t from)
 	unsigned int count = 0;
 
 	for (; from < d->nr; from++) {
-		const struct heard *h = &d->log[from];
+		const struct seen *h = &d->log[from];
 
 		if (!h->paired && is_list(d, h->event.id) &&
 		    (h->event.what == MMUN_TEST_EV_START ||
@@ -465,8 +465,8 @@ static void print_json_row(const struct row *row, const char *verdict)
 		printf(",\"event\":\"%s\",\"start\":\"0x%llx\",\"end\":\"0x%llx\"",
 		       event_name(row->event), (unsigned long long)row->start,
 		       (unsigned long long)row->end);
-	fputs(",\"heard\":", stdout);
-	json_string(row->heard, sizeof(row->heard));
+	fputs(",\"seen\":", stdout);
+	json_string(row->seen, sizeof(row->seen));
 	printf(",\"starts\":%u,\"ends\":%u,\"verdict\":\"%s\",\"note\":",
 	       row->starts, row->ends, verdict);
 	json_string(row->note, sizeof(row->note));
@@ -474,31 +474,31 @@ static void print_json_row(const struct row *row, const char *verdict)
 }
 
 static void print_table_line(const char *operation, const char *expected,
-			     const char *heard, const char *verdict)
+			     const char *seen, const char *verdict)
 {
-	printf("%-23s | %-34s | %-38s | %s\n", operation, expected, heard,
+	printf("%-23s | %-34s | %-38s | %s\n", operation, expected, seen,
 	       verdict);
 }
 
 /* The events that came instead, for the person who looks for the cause. */
 static void print_events(const struct demo *d, const struct row *row)
 {
-	unsigned int told = 0;
+	unsigned int printed = 0;
 	size_t from = row->from;
 	char range[40];
 
-	for (; from < d->nr && told < MAX_TOLD; from++, told++) {
+	for (; from < d->nr && printed < MAX_PRINTED; from++, printed++) {
 		const struct mmun_test_event *e = &d->log[from].event;
 
-		printf("    heard by %u: %s %s %s%s\n", e->id,
+		printf("    seen by %u: %s %s %s%s\n", e->id,
 		       what_name(e->what), event_name(e->event),
 		       range_text(e->start, e->end, range, sizeof(range)),
 		       e->flags & EVENT_BLOCKABLE ? "" : " nonblock");
 	}
 	if (from < d->nr)
 		printf("    ... and %zu more\n", d->nr - from);
-	else if (!told && row->ranged)
-		puts("    nothing was heard");
+	else if (!printed && row->ranged)
+		puts("    nothing was seen");
 }
 
 static void end_row(struct demo *d, struct row *row)
@@ -513,13 +513,13 @@ static void end_row(struct demo *d, struct row *row)
 		d->missing++;
 	else
 		d->skipped++;
-	if (!row->heard[0])
-		snprintf(row->heard, sizeof(row->heard), "-");
+	if (!row->seen[0])
+		snprintf(row->seen, sizeof(row->seen), "-");
 	if (d->json) {
 		print_json_row(row, names[row->verdict]);
 		return;
 	}
-	print_table_line(row->operation, row->expected, row->heard,
+	print_table_line(row->operation, row->expected, row->seen,
 			 names[row->verdict]);
 	if (row->note[0])
 		printf("    %s\n", row->note);
@@ -552,13 +552,13 @@ static void judge_range(struct demo *d, struct row *row, uint32_t id,
 	if (row->note[0])
 		row->verdict = MISSING;
 	if (start)
-		snprintf(row->heard, sizeof(row->heard), "%s %s %u/%u",
+		snprintf(row->seen, sizeof(row->seen), "%s %s %u/%u",
 			 event_name(start->event),
 			 range_text(start->start, start->end, range,
 				    sizeof(range)),
 			 row->starts, row->ends);
 	else
-		snprintf(row->heard, sizeof(row->heard), "- %u/%u",
+		snprintf(row->seen, sizeof(row->seen), "- %u/%u",
 			 row->starts, row->ends);
 }
 
@@ -587,7 +587,7 @@ static bool do_operation(struct demo *d, const struct player *player,
 	struct reply reply;
 	bool replied;
 
-	replied = tell(player, op->command) && hear_reply(player, &reply);
+	replied = order(player, op->command) && read_reply(player, &reply);
 	if (!replied) {
 		listen(d);
 		expect(&row, event_name(op->event));
@@ -612,21 +612,21 @@ static void judge_release(struct demo *d, struct row *row,
 			  const uint32_t *ids, unsigned int nr)
 {
 	uint64_t until = now_ns() + STEP_LIMIT_NS;
-	unsigned int i, heard, twice;
+	unsigned int i, seen, twice;
 
 	expect(row, nr > 1 ? "RELEASE, once each" : "RELEASE, once");
 	do {
 		listen(d);
-		heard = 0;
+		seen = 0;
 		twice = 0;
 		for (i = 0; i < nr; i++) {
 			unsigned int n = count(d, row->from, ids[i],
 					       MMUN_TEST_EV_RELEASE);
 
-			heard += n > 0;
+			seen += n > 0;
 			twice += n > 1;
 		}
-		if (heard == nr)
+		if (seen == nr)
 			break;
 		sleep_ms(5);
 	} while (now_ns() < until);
@@ -635,19 +635,19 @@ static void judge_release(struct demo *d, struct row *row,
 		row->starts += count(d, row->from, ids[i], MMUN_TEST_EV_START);
 		row->ends += count(d, row->from, ids[i], MMUN_TEST_EV_END);
 	}
-	if (heard < nr)
-		note(row, "%u of %u subscribers heard no release", nr - heard,
+	if (seen < nr)
+		note(row, "%u of %u subscribers saw no release", nr - seen,
 		     nr);
 	else if (twice)
-		note(row, "a subscriber heard the release twice");
+		note(row, "a subscriber saw the release twice");
 	else if (unpaired(d, row->from))
 		note(row, "%u starts or ends have no partner",
 		     unpaired(d, row->from));
 	if (row->note[0])
 		row->verdict = MISSING;
-	if (heard)
-		snprintf(row->heard, sizeof(row->heard), "RELEASE, by %u of %u",
-			 heard, nr);
+	if (seen)
+		snprintf(row->seen, sizeof(row->seen), "RELEASE, by %u of %u",
+			 seen, nr);
 }
 
 /* A list subscription, or an interval if there is a length. */
@@ -683,7 +683,7 @@ static void first_part(struct demo *d, struct player *player, uint32_t id)
 			return;
 
 	row = begin_row(d, "exit");
-	if (!tell(player, PLAY_EXIT) || !wait_for(player->pid, &status)) {
+	if (!order(player, PLAY_EXIT) || !wait_for(player->pid, &status)) {
 		note(&row, "the program did not exit");
 		row.verdict = MISSING;
 	}
@@ -785,7 +785,7 @@ static bool refused_step(struct demo *d, struct row *row, pid_t pid,
 		     unpaired(d, row->from));
 	if (row->note[0])
 		row->verdict = MISSING;
-	snprintf(row->heard, sizeof(row->heard),
+	snprintf(row->seen, sizeof(row->seen),
 		 "%s; %u refused; the others %u/%u", result_text(err), refused,
 		 row->starts, row->ends);
 	return true;
@@ -842,7 +842,7 @@ static void interval_step(struct demo *d, struct row *row, uint32_t interval)
 	}
 	listen(d);
 	if (row->verdict == OK)
-		snprintf(row->heard, sizeof(row->heard), "both returned");
+		snprintf(row->seen, sizeof(row->seen), "both returned");
 }
 
 static void agreed_step(struct demo *d, struct row *row, pid_t pid,
@@ -861,7 +861,7 @@ static void agreed_step(struct demo *d, struct row *row, pid_t pid,
 		note(row, "process_mrelease failed: %s", strerror(-err));
 	settle(d, row->from);
 	if (!find_cover(d, row, refuser, MMUN_TEST_EV_START, false))
-		note(row, "the second subscriber did not hear the range");
+		note(row, "the second subscriber did not see the range");
 	judge_range(d, row, bystander, false);
 }
 
@@ -955,7 +955,7 @@ static void judge_counters(struct demo *d)
 		     unpaired(d, 0));
 	row.starts = starts;
 	row.ends = ends;
-	snprintf(row.heard, sizeof(row.heard), "%llu starts, %llu ends",
+	snprintf(row.seen, sizeof(row.seen), "%llu starts, %llu ends",
 		 (unsigned long long)starts, (unsigned long long)ends);
 	/* the rows above have printed the events */
 	row.from = d->nr;
@@ -969,10 +969,10 @@ static void print_head(const struct demo *d)
 	if (d->json)
 		return;
 	puts("A program changes its memory; a mirror listens through mmun, as a driver would.");
-	puts("Each line: an operation, what the mirror must hear, what it heard, the verdict.");
+	puts("Each line: an operation, what the mirror must see, what it seen, the verdict.");
 	puts("A range is address+size, and may be wider than expected; N/M: starts/ends.");
 	putchar('\n');
-	print_table_line("operation", "expected", "heard", "verdict");
+	print_table_line("operation", "expected", "seen", "verdict");
 	fflush(stdout);
 }
 

@@ -18,7 +18,7 @@ static const char help_main[] =
 "  mmunctl demo         let a program change its memory, and check the events\n"
 "  mmunctl --version    print the version of mmunctl\n"
 "\n"
-"mmunctl COMMAND --help tells more. It needs root, mmun.ko and mmun_test.ko.\n"
+"mmunctl COMMAND --help prints more. It needs root, mmun.ko and mmun_test.ko.\n"
 "\n"
 "Exit codes: 0 done (demo: passed); 1 it began and then failed (demo: failed);\n"
 "2 it could not begin: wrong usage, no device, no such process, no permission.\n";

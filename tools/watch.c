@@ -380,16 +380,16 @@ int cmd_stats(const struct watch_options *opt)
 		       (double)ns / NSEC_PER_SEC, ending(why));
 	print_counter(json, "starts", stats.starts, "ranges that began");
 	print_counter(json, "ends", stats.ends,
-		      opt->interval ? "ranges that ended (an interval hears none)" :
+		      opt->interval ? "ranges that ended (an interval sees none)" :
 				      "ranges that ended");
 	print_counter(json, "refusals", stats.refusals,
 		      "ranges that the subscription refused");
 	print_counter(json, "releases", stats.releases,
 		      "the address space went away");
 	print_counter(json, "youngs", stats.youngs,
-		      "young queries (heard with --young)");
+		      "young queries (seen with --young)");
 	print_counter(json, "tlbs", stats.tlbs,
-		      "secondary TLB flushes (heard with --tlb)");
+		      "secondary TLB flushes (seen with --tlb)");
 	print_counter(json, "reads", stats.reads, "read sections");
 	print_counter(json, "collisions", stats.collisions,
 		      "read sections that collided");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The cost of filling a mirror with 1 GiB of present pages, and of reading them
+ * The cost to fill a mirror with 1 GiB of present pages and to read them
  * through it: the mirror of mmun_test beside upstream's test_hmm, built without a
  * change and running on the kernel's own notifier.
  *

@@ -268,7 +268,7 @@ static void print_line(const struct line *line, const char *operation)
 void table_print(bool all)
 {
 	unsigned int met = 0, targets = 0;
-	const char *operation = "", *said = NULL;
+	const char *operation = "", *last = NULL;
 	size_t i;
 
 	printf("%-36s %-12s %13s %13s %9s %10s\n", "operation", "size",
@@ -282,8 +282,8 @@ void table_print(bool all)
 				       lines[i].size);
 			continue;
 		}
-		print_line(&lines[i], operation == said ? "" : operation);
-		said = operation;
+		print_line(&lines[i], operation == last ? "" : operation);
+		last = operation;
 		if (has_target(&lines[i])) {
 			targets++;
 			met += is_met(&lines[i]);

@@ -30,12 +30,12 @@ ok() {
 
 # fails SENTENCE COMMAND...: it must fail, and say so
 fails() {
-	local saying=$1
+	local message=$1
 
 	shift
-	! "$@" >"$work/said" 2>&1 || { cat "$work/said"; echo "it did not fail"; return 1; }
-	cat "$work/said"
-	grep -qE "$saying" "$work/said" || { echo "it did not say: $saying"; return 1; }
+	! "$@" >"$work/output" 2>&1 || { cat "$work/output"; echo "it did not fail"; return 1; }
+	cat "$work/output"
+	grep -qE "$message" "$work/output" || { echo "it did not say: $message"; return 1; }
 }
 
 apt() {

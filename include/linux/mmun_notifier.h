@@ -157,27 +157,27 @@ struct mmun_notifier {
 	const struct mmun_notifier_ops *ops;
 	struct mm_struct *mm;
 	/* private: */
-	struct hlist_node hlist;
-	struct hlist_node got_node;
-	struct mmun_subscriptions *subs;
-	unsigned long heard;		/* slots whose end it is owed */
-	unsigned long owed;		/* of them, those due when it was put */
-	unsigned long joined_seq;	/* the newest range before it joined */
-	unsigned long linked;		/* its place in the list: newer ones first */
-	unsigned int heard_overflow;	/* the same for ranges without a slot */
-	unsigned int users_cpus;	/* see mmun_get.c */
-	unsigned int __percpu *users;
-	bool left;			/* its starts are over, ends are due */
-	bool unlinked;			/* out of the list */
-	bool joining;			/* ranges before it are in flight */
-	bool released;			/* release was called, or will not be */
-	bool got;			/* made by get: free_notifier at the end */
-	bool zombie;			/* put, and to be freed */
-	u8 phase;			/* which count of frees it is in */
-	struct task_struct *leaver;	/* the task that set left */
-	struct list_head leaving;
-	unsigned long seen_by;		/* walks that may see it: by slot */
-	u64 walks_until;		/* and up to this number */
+	struct {
+		struct hlist_node hlist;
+		struct hlist_node got_node;
+		struct mmun_subscriptions *subs;
+		unsigned long accepted;		/* slots whose end it is owed */
+		unsigned long owed;		/* of them, those due when it was put */
+		unsigned long joined_seq;	/* the newest range before it joined */
+		unsigned long linked;		/* its place in the list: newer ones first */
+		unsigned int accepted_overflow;	/* the same for ranges without a slot */
+		unsigned int users_cpus;	/* see mmun_get.c */
+		unsigned int __percpu *users;
+		u8 life;			/* enum mmun_life in mmun_walk.h */
+		bool joining;			/* ranges before it are in flight */
+		bool released;			/* release was called, or will not be */
+		bool got;			/* made by get: free_notifier at the end */
+		u8 phase;			/* which count of frees it is in */
+		struct task_struct *leaver;	/* the task that made it leave */
+		struct list_head leaving;
+		unsigned long seen_by;		/* walks that may see it: by slot */
+		u64 walks_until;		/* and up to this number */
+	} priv;
 };
 
 /**
@@ -244,8 +244,10 @@ struct mmun_interval_notifier {
 	const struct mmun_interval_notifier_ops *ops;
 	struct mm_struct *mm;
 	/* private: */
-	struct mmun_subscriptions *subs;
-	unsigned int running;		/* see mmun_itree.c */
+	struct {
+		struct mmun_subscriptions *subs;
+		unsigned int running;		/* see mmun_itree.c */
+	} priv;
 	/* public: where the kernel's has it, see mmun_hmm.c */
 	unsigned long invalidate_seq;
 };
@@ -322,7 +324,7 @@ static inline void
 mmun_interval_set_seq(struct mmun_interval_notifier *interval_sub,
 		      unsigned long cur_seq)
 {
-	/* [B] in mmun_itree.c */
+	/* [R2] pairs with [R3] in mmun_interval_read_begin(): see mmun_itree.c. */
 	smp_store_release(&interval_sub->invalidate_seq, cur_seq);
 }
 

@@ -7,8 +7,8 @@ nothing, -r shows what the suites print and nothing else, -g takes gcov's counts
 guest, -c gives it one CPU and lets its clock count instructions (1 ns each), -p is a
 plugin of QEMU with its arguments, -m is its memory in MiB (1024), -f boots by way of
 UEFI, whose variables are kept in VARS. ARGs go on the kernel's command line. DIR gets
-console.log, results.log, totals and gcov.tar. The four oracles: the modules said they
-are up, nothing bad is in the log, the script said success, and the guest powered itself
+console.log, results.log, totals and gcov.tar. The four oracles: the modules reported that they
+are up, nothing bad is in the log, the script reported success, and the guest powered itself
 off.
 """
 

@@ -31,7 +31,7 @@ class Column:
     def __init__(self):
         self.planned = None
         self.results = {}
-        self.said = {}
+        self.reasons = {}
         self.running = None
 
     def read(self, line):
@@ -42,19 +42,19 @@ class Column:
             self.planned = int(plan[1])
         elif begun:
             self.running = begun[1]
-            self.said[self.running] = []
+            self.reasons[self.running] = []
         elif result:
             outcome, early, name, late, reason = result.groups()
             self.add(outcome, name or self.running or "?", early or late, reason)
         elif self.running and not re.match(r"# +(OK|FAIL|SKIP) ", line):
-            self.said[self.running].append(re.sub(r"\S*/(?=hmm-tests\.c:)", "", line))
+            self.reasons[self.running].append(re.sub(r"\S*/(?=hmm-tests\.c:)", "", line))
 
     def add(self, outcome, name, skipped, reason):
         if outcome == "not ok":
             self.results[name] = "FAIL"
         elif skipped:
             self.results[name] = "skip"
-            self.said.setdefault(name, []).append(reason)
+            self.reasons.setdefault(name, []).append(reason)
         else:
             self.results[name] = "ok"
         self.running = None
@@ -113,7 +113,7 @@ def main(argv):
         rows.append(f"{name:{width}}  {pair[0]:6}  {pair[1]:6}  {words}")
         for who in COLUMNS:
             if columns[who].result(name) != "ok":
-                rows += [f"    {who}: {line}" for line in columns[who].said.get(name, [])]
+                rows += [f"    {who}: {line}" for line in columns[who].reasons.get(name, [])]
     if rows:
         print(f"{'test':{width}}  kernel  mmun    verdict")
     for row in rows:

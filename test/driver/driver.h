@@ -3,7 +3,7 @@
 #define MMUN_TEST_DRIVER_H
 
 /*
- * What the parts of mmun_test share. The essay on what exists, and the lock
+ * Shared by the parts of mmun_test. The essay on what exists, and the lock
  * order, stand at the head of main.c.
  */
 
@@ -70,7 +70,7 @@ struct test_sub {
 		struct {
 			struct test_object *object;
 			struct list_head link;
-			struct range_set *unheard;
+			struct range_set *missed;
 		};
 	};
 
@@ -82,7 +82,7 @@ struct test_sub {
 	u32 tear_delay_ms;
 
 	raw_spinlock_t lock;
-	u64 heard[MMUN_TEST_EV_TLB + 1];	/* by enum mmun_test_what */
+	u64 events[MMUN_TEST_EV_TLB + 1];	/* by enum mmun_test_what */
 	u64 reads;
 	u64 collisions;
 	u64 retries;
@@ -101,7 +101,7 @@ static inline bool has_interval(const struct test_sub *sub)
 int arg_copy(void *arg, size_t size, size_t first, void __user *uarg);
 struct test_sub *sub_find(struct test_file *file, u32 id);
 void sub_put(struct test_sub *sub);
-void sub_hear(struct test_sub *sub, const struct mmun_test_event *event);
+void sub_log(struct test_sub *sub, const struct mmun_test_event *event);
 bool sub_refuses(struct test_sub *sub);
 void nap(u32 ms);
 

@@ -62,8 +62,8 @@ static bool is_deaf(struct test_sub *sub)
 	return READ_ONCE(sub->knobs) & MMUN_TEST_KNOB_DEAF;
 }
 
-static void interval_hears(struct test_sub *sub,
-			   const struct mmun_test_event *event,
+static void interval_log(struct test_sub *sub,
+			 const struct mmun_test_event *event,
 			   unsigned long cur_seq, bool deaf)
 {
 	unsigned long flags;
@@ -71,7 +71,7 @@ static void interval_hears(struct test_sub *sub,
 	raw_spin_lock_irqsave(&sub->lock, flags);
 	if (!deaf)
 		mmun_interval_set_seq(&sub->interval, cur_seq);
-	sub->heard[event->what]++;
+	sub->events[event->what]++;
 	ring_push(sub->file, sub->id, event);
 	raw_spin_unlock_irqrestore(&sub->lock, flags);
 }
@@ -83,14 +83,14 @@ static void interval_released(struct test_sub *sub,
 	struct mmun_test_event event;
 
 	event_init_range(&event, MMUN_TEST_EV_RELEASE, range);
-	interval_hears(sub, &event, cur_seq, deaf);
+	interval_log(sub, &event, cur_seq, deaf);
 	if (sub->mirror)
 		mirror_release(sub, range, deaf);
 	nap(READ_ONCE(sub->release_delay_ms));
 }
 
 /*
- * What both kinds of callback begin with.
+ * The first part of both kinds of callback.
  *
  * Return: 0: the caller tears; 1: there is nothing to tear; or -EAGAIN.
  */
@@ -108,11 +108,11 @@ static int interval_begin(struct test_sub *sub,
 	}
 	if (!blockable && sub_refuses(sub)) {
 		event_init_range(&event, MMUN_TEST_EV_REFUSED, range);
-		sub_hear(sub, &event);
+		sub_log(sub, &event);
 		return -EAGAIN;
 	}
 	event_init_range(&event, MMUN_TEST_EV_START, range);
-	interval_hears(sub, &event, cur_seq, deaf);
+	interval_log(sub, &event, cur_seq, deaf);
 	if (blockable)
 		nap(READ_ONCE(sub->start_delay_ms));
 	return deaf;
@@ -190,7 +190,7 @@ interval_invalidate_finish(struct mmun_interval_notifier_finish *core)
 	interval_tear(sub, &finish->range);
 	event_init_range(&event, MMUN_TEST_EV_END, &finish->range);
 	finish_give_back(sub, finish);
-	sub_hear(sub, &event);
+	sub_log(sub, &event);
 	leave(sub);
 }
 

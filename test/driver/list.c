@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A list subscription: counts what it hears, and tells it. */
+/* A list subscription: counts its events and logs them. */
 
 #include "driver.h"
 
@@ -17,11 +17,11 @@ static int list_start(struct mmun_notifier *mn,
 
 	if (!blockable && sub_refuses(sub)) {
 		event_init_range(&event, MMUN_TEST_EV_REFUSED, range);
-		sub_hear(sub, &event);
+		sub_log(sub, &event);
 		return -EAGAIN;
 	}
 	event_init_range(&event, MMUN_TEST_EV_START, range);
-	sub_hear(sub, &event);
+	sub_log(sub, &event);
 	if (blockable)
 		nap(READ_ONCE(sub->start_delay_ms));
 	return 0;
@@ -33,7 +33,7 @@ static void list_end(struct mmun_notifier *mn,
 	struct mmun_test_event event;
 
 	event_init_range(&event, MMUN_TEST_EV_END, range);
-	sub_hear(list_sub(mn), &event);
+	sub_log(list_sub(mn), &event);
 }
 
 static void list_release(struct mmun_notifier *mn, struct mm_struct *mm)
@@ -42,7 +42,7 @@ static void list_release(struct mmun_notifier *mn, struct mm_struct *mm)
 	struct mmun_test_event event;
 
 	event_init_release(&event);
-	sub_hear(sub, &event);
+	sub_log(sub, &event);
 	nap(READ_ONCE(sub->release_delay_ms));
 }
 
@@ -53,7 +53,7 @@ static bool list_clear_flush_young(struct mmun_notifier *mn,
 	struct mmun_test_event event;
 
 	event_init(&event, MMUN_TEST_EV_YOUNG, 1, start, end);
-	sub_hear(list_sub(mn), &event);
+	sub_log(list_sub(mn), &event);
 	return false;
 }
 
@@ -63,7 +63,7 @@ static bool list_clear_young(struct mmun_notifier *mn, struct mm_struct *mm,
 	struct mmun_test_event event;
 
 	event_init(&event, MMUN_TEST_EV_YOUNG, 2, start, end);
-	sub_hear(list_sub(mn), &event);
+	sub_log(list_sub(mn), &event);
 	return false;
 }
 
@@ -74,7 +74,7 @@ static bool list_test_young(struct mmun_notifier *mn, struct mm_struct *mm,
 
 	event_init(&event, MMUN_TEST_EV_YOUNG, 3, address,
 		   address + PAGE_SIZE);
-	sub_hear(list_sub(mn), &event);
+	sub_log(list_sub(mn), &event);
 	return false;
 }
 
@@ -84,7 +84,7 @@ static void list_tlbs(struct mmun_notifier *mn, struct mm_struct *mm,
 	struct mmun_test_event event;
 
 	event_init(&event, MMUN_TEST_EV_TLB, 0, start, end);
-	sub_hear(list_sub(mn), &event);
+	sub_log(list_sub(mn), &event);
 }
 
 /* By the flags in ATTACH_OPS. */

@@ -3,10 +3,10 @@
  * mmun_test: a secondary MMU without hardware, driven by ioctl.
  *
  * The contract with the user is in <linux/mmun_test.h>. The driver uses only
- * the public API of mmun: it counts what it hears and tells it; a mirror has a
+ * the public API of mmun: it counts its events and logs them; a mirror has a
  * page table besides (mirror.c).
  *
- * What exists:
+ * Objects:
  *
  * - A file (struct test_file), one for each open: a table of subscriptions by
  *   id, and a ring of events. A reference is held by the open file and by each
@@ -26,7 +26,7 @@
  * may sleep, so they allocate nothing and take raw spinlocks only, in this
  * order:
  *
- *	test_object.lock	list of subscriptions, open and unheard ranges
+ *	test_object.lock	list of subscriptions, open and missed ranges
  *	  test_sub.lock		counters, the interval's sequence, and the
  *				words of a mirror
  *	    test_file.lock	ring, closed
@@ -114,7 +114,7 @@ static void sub_free(struct kref *ref)
 	struct test_sub *sub = container_of(ref, struct test_sub, ref);
 
 	if (sub->kind == MMUN_TEST_GET)
-		kfree(sub->unheard);
+		kfree(sub->missed);
 	if (has_interval(sub))
 		kfree(sub->finishes);
 	if (sub->kind == MMUN_TEST_MIRROR)
@@ -140,7 +140,7 @@ struct test_sub *sub_find(struct test_file *file, u32 id)
 	return sub;
 }
 
-/* Who takes it out of the table detaches it. */
+/* The task that takes it out of the table detaches it. */
 static bool sub_claim(struct test_sub *sub)
 {
 	struct xarray *subs = &sub->file->subs;
@@ -154,12 +154,12 @@ static bool sub_claim(struct test_sub *sub)
 	return won;
 }
 
-void sub_hear(struct test_sub *sub, const struct mmun_test_event *event)
+void sub_log(struct test_sub *sub, const struct mmun_test_event *event)
 {
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&sub->lock, flags);
-	sub->heard[event->what]++;
+	sub->events[event->what]++;
 	ring_push(sub->file, sub->id, event);
 	raw_spin_unlock_irqrestore(&sub->lock, flags);
 }
@@ -532,12 +532,12 @@ static void stats_of_sub(struct mmun_test_stats *stats, struct test_sub *sub)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&sub->lock, flags);
-	stats->starts = sub->heard[MMUN_TEST_EV_START];
-	stats->ends = sub->heard[MMUN_TEST_EV_END];
-	stats->refusals = sub->heard[MMUN_TEST_EV_REFUSED];
-	stats->releases = sub->heard[MMUN_TEST_EV_RELEASE];
-	stats->youngs = sub->heard[MMUN_TEST_EV_YOUNG];
-	stats->tlbs = sub->heard[MMUN_TEST_EV_TLB];
+	stats->starts = sub->events[MMUN_TEST_EV_START];
+	stats->ends = sub->events[MMUN_TEST_EV_END];
+	stats->refusals = sub->events[MMUN_TEST_EV_REFUSED];
+	stats->releases = sub->events[MMUN_TEST_EV_RELEASE];
+	stats->youngs = sub->events[MMUN_TEST_EV_YOUNG];
+	stats->tlbs = sub->events[MMUN_TEST_EV_TLB];
 	stats->reads = sub->reads;
 	stats->collisions = sub->collisions;
 	stats->retries = sub->retries;
@@ -783,7 +783,7 @@ static int test_open(struct inode *inode, struct file *filp)
 	return stream_open(inode, filp);
 }
 
-/* No system call on the file runs. What was to be slow need not be any more. */
+/* No system call on the file runs. The slow knobs have no more use. */
 static int test_release(struct inode *inode, struct file *filp)
 {
 	struct test_file *file = filp->private_data;

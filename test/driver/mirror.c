@@ -100,7 +100,7 @@ static unsigned long chunk_of(unsigned long page)
 	return page / CHUNK_PAGES;
 }
 
-/* What of the run is in the chunk of its first page. */
+/* The part of the run that is in the chunk of its first page. */
 static struct run first_part(const struct run *run)
 {
 	return (struct run) {
@@ -109,7 +109,7 @@ static struct run first_part(const struct run *run)
 	};
 }
 
-/* What of the run is in that chunk. */
+/* The part of the run that is in that chunk. */
 static struct run part_in(const struct run *run, unsigned long index)
 {
 	return (struct run) {
@@ -212,8 +212,8 @@ static u64 mirror_young(struct test_sub *sub, const struct run *run, bool take)
 }
 
 /* @what as in the flags of MMUN_TEST_EV_YOUNG. */
-static bool hear_young(struct mmun_notifier *mn, unsigned int what,
-		       unsigned long start, unsigned long end)
+static bool log_young(struct mmun_notifier *mn, unsigned int what,
+		      unsigned long start, unsigned long end)
 {
 	struct test_mirror *mirror = container_of(mn, struct test_mirror,
 						  young);
@@ -221,7 +221,7 @@ static bool hear_young(struct mmun_notifier *mn, unsigned int what,
 	struct mmun_test_event event;
 
 	event_init(&event, MMUN_TEST_EV_YOUNG, what, start, end);
-	sub_hear(mirror->sub, &event);
+	sub_log(mirror->sub, &event);
 	return mirror_young(mirror->sub, &run, what != 3);
 }
 
@@ -229,19 +229,19 @@ static bool mirror_clear_flush_young(struct mmun_notifier *mn,
 				     struct mm_struct *mm, unsigned long start,
 				     unsigned long end)
 {
-	return hear_young(mn, 1, start, end);
+	return log_young(mn, 1, start, end);
 }
 
 static bool mirror_clear_young(struct mmun_notifier *mn, struct mm_struct *mm,
 			       unsigned long start, unsigned long end)
 {
-	return hear_young(mn, 2, start, end);
+	return log_young(mn, 2, start, end);
 }
 
 static bool mirror_test_young(struct mmun_notifier *mn, struct mm_struct *mm,
 			      unsigned long address)
 {
-	return hear_young(mn, 3, address, address + PAGE_SIZE);
+	return log_young(mn, 3, address, address + PAGE_SIZE);
 }
 
 static const struct mmun_notifier_ops young_ops = {
@@ -253,7 +253,7 @@ static const struct mmun_notifier_ops young_ops = {
 /* Attach and detach */
 
 /*
- * What is done of it when it fails is undone by mirror_detach(), which may wait
+ * If it fails, mirror_detach() undoes the part that was done; it may wait,
  * and so is called without the mmap lock.
  */
 int mirror_attach(struct test_sub *sub, const struct mmun_test_attach *arg)
@@ -702,7 +702,7 @@ int mirror_fault(struct test_sub *sub, struct mmun_test_fault *arg)
 /* Copying */
 
 /*
- * Who writes to a page that is mapped makes it dirty, but the process's page
+ * A write through a mapping makes the page dirty, but the process's page
  * table does not see what is written here. Its entry may be clean and may be
  * written all the same: mprotect() and swap-in make such entries of anonymous
  * memory, a read fault makes them of shmem, and MADV_FREE leaves them behind. If
@@ -713,7 +713,7 @@ int mirror_fault(struct test_sub *sub, struct mmun_test_fault *arg)
  * Files that are written back need nothing. Their pages can be written to only
  * after a write fault has made them dirty (vma_wants_writenotify()), and to clean
  * them takes the permission away again (folio_mkclean()): an event, and the
- * entry is gone. What is left (ramfs, hugetlbfs) is never reclaimed.
+ * entry is gone. The other kinds (ramfs, hugetlbfs) are never reclaimed.
  */
 static void page_written(struct page *page)
 {
@@ -932,7 +932,7 @@ int mirror_age(struct test_sub *sub, struct mmun_test_age *arg)
  *
  * An entry is compared if it was there before the pages are looked up, and still
  * is after that: then it was there when they were. One that was filled in meanwhile
- * may be of a page that came meanwhile, and no event tells of a page that comes.
+ * may be of a page that came meanwhile, and no event comes for a new page.
  * The entries are noted inside the section, so that none can have gone and come
  * again, of the same page: that takes an invalidation, which is a collision.
  */
@@ -948,7 +948,7 @@ struct checker {
 	u64 differences;
 };
 
-/* What the process has for a page, in the same terms. */
+/* The page of the process, in the same terms. */
 static u64 word_of_process(unsigned long pfn)
 {
 	return pfn & HMM_PFN_ERROR ? MMUN_TEST_PAGE_ERROR : word_of(pfn);
@@ -998,7 +998,7 @@ static void note_words(struct checker *check, struct chunk *chunk)
 	raw_spin_unlock_irqrestore(&sub->lock, flags);
 }
 
-/* What of an entry was there all the time: the page, and the rights of both. */
+/* The part of an entry that was there all the time: the page, the rights of both. */
 static u64 word_since(u64 before, u64 now)
 {
 	if (page_of(before) != page_of(now))

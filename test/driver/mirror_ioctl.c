@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ioctls on a mirror: what the user said is made sure of here, and what was
- * done is told, also when it ended in an error.
+ * The ioctls on a mirror: they check the user's arguments, and copy out how much
+ * was done, also when it ended in an error.
  */
 
 #include <linux/err.h>
@@ -38,7 +38,7 @@ static bool pages_valid(struct test_sub *sub, u64 start, u64 length)
 		bytes_valid(sub, start, length);
 }
 
-static int tell(void __user *uarg, const void *arg, size_t size, int err)
+static int reply(void __user *uarg, const void *arg, size_t size, int err)
 {
 	return copy_to_user(uarg, arg, size) ? -EFAULT : err;
 }
@@ -63,7 +63,7 @@ static long ioctl_fault(struct test_file *file, void __user *uarg)
 	if (pages_valid(sub, arg.start, arg.length))
 		err = mirror_fault(sub, &arg);
 	sub_put(sub);
-	return tell(uarg, &arg, sizeof(arg), err);
+	return reply(uarg, &arg, sizeof(arg), err);
 }
 
 static long ioctl_copy(struct test_file *file, void __user *uarg, bool write)
@@ -86,7 +86,7 @@ static long ioctl_copy(struct test_file *file, void __user *uarg, bool write)
 	if (bytes_valid(sub, arg.start, arg.length))
 		err = mirror_copy(sub, &arg, write);
 	sub_put(sub);
-	return tell(uarg, &arg, sizeof(arg), err);
+	return reply(uarg, &arg, sizeof(arg), err);
 }
 
 static long ioctl_snapshot(struct test_file *file, void __user *uarg)
@@ -108,7 +108,7 @@ static long ioctl_snapshot(struct test_file *file, void __user *uarg)
 	if (pages_valid(sub, arg.start, arg.length))
 		err = mirror_snapshot(sub, &arg);
 	sub_put(sub);
-	return tell(uarg, &arg, sizeof(arg), err);
+	return reply(uarg, &arg, sizeof(arg), err);
 }
 
 static long ioctl_check(struct test_file *file, void __user *uarg)
@@ -131,7 +131,7 @@ static long ioctl_check(struct test_file *file, void __user *uarg)
 	if (pages_valid(sub, arg.start, arg.length))
 		err = mirror_check(sub, &arg);
 	sub_put(sub);
-	return tell(uarg, &arg, sizeof(arg), err);
+	return reply(uarg, &arg, sizeof(arg), err);
 }
 
 static long ioctl_age(struct test_file *file, void __user *uarg)
@@ -153,7 +153,7 @@ static long ioctl_age(struct test_file *file, void __user *uarg)
 	if (pages_valid(sub, arg.start, arg.length))
 		err = mirror_age(sub, &arg);
 	sub_put(sub);
-	return tell(uarg, &arg, sizeof(arg), err);
+	return reply(uarg, &arg, sizeof(arg), err);
 }
 
 /* The number alone: the caller has seen that it is one of ours. */

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * An object (struct test_object) is what mmun_notifier_get() shares between all
- * that ask for one (ops, mm) pair, whatever their files. mmun speaks to the
+ * that ask for one (ops, mm) pair, whatever their files. mmun calls the
  * object, which passes on to the subscriptions on its list. A detacher leaves
  * the list before its put, so the object refers to nobody when it is freed,
  * which may be long after the files are closed.
  *
  * A subscription may join an object while ranges are in flight whose start it
- * has not heard; it must not hear their end either. So the object notes which
- * ranges are open, and who joins copies them as "unheard": the ends of these,
- * and only these, are kept from it. A range is known by what it says, not by
- * its address. If an unheard range and one whose start was heard say the same,
- * the first end is taken for the unheard one: there is no end without a start,
+ * has not seen; it must not see their end either. So the object notes which
+ * ranges are open, and a joiner copies them as "missed": the ends of these,
+ * and only these, are kept from it. A range is known by its contents, not by
+ * its address. If a missed range and one whose start was seen are equal,
+ * the first end is taken for the missed one: there is no end without a start,
  * and what the subscription believes to be open is open at least that long.
  * Nothing is allocated in a callback, so the set is bounded; ranges beyond it
  * are only counted, and nobody can join until their number is back to zero.
- * (mmun tells the end of a range for which its own table had no room as the end
+ * (mmun gives the end of a range for which its own table had no room as the end
  * of everything, if the mm exits in the middle: such an end matches nothing, and
- * who joined meanwhile hears it too.)
- * Nothing that was ever told is wrong for it.
+ * a subscription that joined meanwhile sees it too.)
+ * No event that was logged is wrong because of it.
  */
 
 #include <linux/atomic.h>
@@ -50,7 +50,7 @@ struct test_object {
 	raw_spinlock_t lock;
 	struct list_head subs;
 	struct range_set open;		/* started, not ended */
-	unsigned int nameless;		/* the same, beyond what the set holds */
+	unsigned int overflow;		/* the same, beyond what the set holds */
 	u32 free_delay_us;		/* the largest of those who left */
 };
 
@@ -98,18 +98,18 @@ static void object_open(struct test_object *object,
 {
 	lockdep_assert_held(&object->lock);
 	if (!range_set_add(&object->open, range))
-		object->nameless++;
+		object->overflow++;
 }
 
 static void object_close(struct test_object *object,
 			 const struct mmun_notifier_range *range)
 {
 	lockdep_assert_held(&object->lock);
-	if (!range_set_del(&object->open, range) && object->nameless)
-		object->nameless--;
+	if (!range_set_del(&object->open, range) && object->overflow)
+		object->overflow--;
 }
 
-/* One who refuses is enough; only those who do hear of it. */
+/* One refusal is enough; only the subscriptions that refuse log it. */
 static bool object_refuses(struct test_object *object,
 			   const struct mmun_notifier_range *range)
 {
@@ -121,7 +121,7 @@ static bool object_refuses(struct test_object *object,
 	event_init_range(&event, MMUN_TEST_EV_REFUSED, range);
 	list_for_each_entry(sub, &object->subs, link) {
 		if (sub_refuses(sub)) {
-			sub_hear(sub, &event);
+			sub_log(sub, &event);
 			refused = true;
 		}
 	}
@@ -129,8 +129,8 @@ static bool object_refuses(struct test_object *object,
 }
 
 /* Return: how long the slowest subscription wants to sleep, in milliseconds. */
-static u32 object_hears_start(struct test_object *object,
-			      const struct mmun_notifier_range *range)
+static u32 object_log_start(struct test_object *object,
+			    const struct mmun_notifier_range *range)
 {
 	struct mmun_test_event event;
 	struct test_sub *sub;
@@ -140,7 +140,7 @@ static u32 object_hears_start(struct test_object *object,
 	object_open(object, range);
 	event_init_range(&event, MMUN_TEST_EV_START, range);
 	list_for_each_entry(sub, &object->subs, link) {
-		sub_hear(sub, &event);
+		sub_log(sub, &event);
 		delay_ms = max(delay_ms, READ_ONCE(sub->start_delay_ms));
 	}
 	return delay_ms;
@@ -159,7 +159,7 @@ static int object_start(struct mmun_notifier *mn,
 		raw_spin_unlock_irqrestore(&object->lock, flags);
 		return -EAGAIN;
 	}
-	delay_ms = object_hears_start(object, range);
+	delay_ms = object_log_start(object, range);
 	raw_spin_unlock_irqrestore(&object->lock, flags);
 	if (blockable)
 		nap(delay_ms);
@@ -178,14 +178,14 @@ static void object_end(struct mmun_notifier *mn,
 	raw_spin_lock_irqsave(&object->lock, flags);
 	object_close(object, range);
 	list_for_each_entry(sub, &object->subs, link)
-		if (!range_set_del(sub->unheard, range))
-			sub_hear(sub, &event);
+		if (!range_set_del(sub->missed, range))
+			sub_log(sub, &event);
 	raw_spin_unlock_irqrestore(&object->lock, flags);
 }
 
-/* What has neither a range nor an answer: everybody hears it. */
-static void object_hears(struct mmun_notifier *mn,
-			 const struct mmun_test_event *event)
+/* Events with neither a range nor an answer: every subscription sees them. */
+static void object_log(struct mmun_notifier *mn,
+		       const struct mmun_test_event *event)
 {
 	struct test_object *object = container_of(mn, struct test_object, mn);
 	struct test_sub *sub;
@@ -193,7 +193,7 @@ static void object_hears(struct mmun_notifier *mn,
 
 	raw_spin_lock_irqsave(&object->lock, flags);
 	list_for_each_entry(sub, &object->subs, link)
-		sub_hear(sub, event);
+		sub_log(sub, event);
 	raw_spin_unlock_irqrestore(&object->lock, flags);
 }
 
@@ -208,7 +208,7 @@ static void object_release(struct mmun_notifier *mn, struct mm_struct *mm)
 	event_init_release(&event);
 	raw_spin_lock_irqsave(&object->lock, flags);
 	list_for_each_entry(sub, &object->subs, link) {
-		sub_hear(sub, &event);
+		sub_log(sub, &event);
 		delay_ms = max(delay_ms, READ_ONCE(sub->release_delay_ms));
 	}
 	raw_spin_unlock_irqrestore(&object->lock, flags);
@@ -222,7 +222,7 @@ static bool object_clear_flush_young(struct mmun_notifier *mn,
 	struct mmun_test_event event;
 
 	event_init(&event, MMUN_TEST_EV_YOUNG, 1, start, end);
-	object_hears(mn, &event);
+	object_log(mn, &event);
 	return false;
 }
 
@@ -232,7 +232,7 @@ static bool object_clear_young(struct mmun_notifier *mn, struct mm_struct *mm,
 	struct mmun_test_event event;
 
 	event_init(&event, MMUN_TEST_EV_YOUNG, 2, start, end);
-	object_hears(mn, &event);
+	object_log(mn, &event);
 	return false;
 }
 
@@ -243,7 +243,7 @@ static bool object_test_young(struct mmun_notifier *mn, struct mm_struct *mm,
 
 	event_init(&event, MMUN_TEST_EV_YOUNG, 3, address,
 		   address + PAGE_SIZE);
-	object_hears(mn, &event);
+	object_log(mn, &event);
 	return false;
 }
 
@@ -253,7 +253,7 @@ static void object_tlbs(struct mmun_notifier *mn, struct mm_struct *mm,
 	struct mmun_test_event event;
 
 	event_init(&event, MMUN_TEST_EV_TLB, 0, start, end);
-	object_hears(mn, &event);
+	object_log(mn, &event);
 }
 
 static struct mmun_notifier *object_alloc(struct mm_struct *mm)
@@ -325,9 +325,9 @@ static bool object_try_join(struct test_object *object, struct test_sub *sub)
 	bool joined;
 
 	raw_spin_lock_irqsave(&object->lock, flags);
-	joined = !object->nameless;
+	joined = !object->overflow;
 	if (joined) {
-		*sub->unheard = object->open;
+		*sub->missed = object->open;
 		list_add_tail(&sub->link, &object->subs);
 	}
 	raw_spin_unlock_irqrestore(&object->lock, flags);
@@ -396,8 +396,8 @@ static int object_get(struct test_sub *sub, u32 flags)
 int object_attach(struct test_sub *sub, u32 flags)
 {
 	INIT_LIST_HEAD(&sub->link);
-	sub->unheard = kzalloc(sizeof(*sub->unheard), GFP_KERNEL_ACCOUNT);
-	if (!sub->unheard)
+	sub->missed = kzalloc(sizeof(*sub->missed), GFP_KERNEL_ACCOUNT);
+	if (!sub->missed)
 		return -ENOMEM;
 	return object_get(sub, flags);
 }

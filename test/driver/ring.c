@@ -70,7 +70,7 @@ static void ring_consume(struct test_file *file, unsigned int nr)
 
 /*
  * Nobody writes to a filled slot, and nobody else moves the tail: the slots can
- * be copied without the spinlock. What could not be copied stays in the ring.
+ * be copied without the spinlock. An event that could not be copied stays in the ring.
  */
 ssize_t ring_copy(struct test_file *file, char __user *buf,
 		  unsigned int room)

@@ -2,7 +2,7 @@
 /*
  * The example driver with its race held open. It is the same source, and one thing
  * is added: between the look-up of a page and the check whether the page is stale,
- * a page fault may be told to stop. The parameter "window" is
+ * a page fault may be made to stop. The parameter "window" is
  *   0  nobody stops
  *   1  the next page fault will stop
  *   2  one has stopped, and goes on when another number is written

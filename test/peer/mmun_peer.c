@@ -2,7 +2,7 @@
 /*
  * mmun_peer: a user of the kernel's own mmu_notifier, driven by ioctl.
  *
- * What mmun promises about drivers beside it can only be tested with such a
+ * The promises of mmun about drivers beside it can only be tested with such a
  * driver. This one can be slow in release, can refuse a range that may not
  * sleep, and can hold a range open for as long as a test needs it.
  *

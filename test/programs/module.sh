@@ -34,8 +34,8 @@ no_device() { [ ! -e /dev/mmun_test ]; }
 refused() { ! rmmod "$1" 2>/dev/null && loaded "$1"; }
 no_users() { [ "$(users "$1")" = 0 ] || { echo "# users: $(users "$1")"; false; }; }
 
-# What its callback prints.
-heard() { dmesg | grep -q 'stale until the end'; }
+# Has its callback printed?
+seen() { dmesg | grep -q 'stale until the end'; }
 
 # The device open, nothing attached: the file alone must hold the module.
 open_holds() { refused mmun_test 3</dev/mmun_test; }
@@ -91,10 +91,10 @@ ok "a process killed under watch leaves nothing behind" killed_target
 # The README's driver mirrors this very shell, which changes with each fork.
 if [ -e "$dir/first_driver.ko" ]; then
 	ok "the README's driver loads" insmod "$dir/first_driver.ko" pid=$$
-	ok "the README's driver hears" heard
+	ok "the README's driver sees" seen
 	ok "the README's driver unloads" unload first_driver
 else
-	for what in loads hears unloads; do
+	for what in loads sees unloads; do
 		count=$((count + 1))
 		echo "ok $count the README's driver $what # SKIP there is none"
 	done

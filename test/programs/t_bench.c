@@ -201,7 +201,7 @@ TEST_F(bench, sizes_and_reserved_fields)
 	EXPECT_EQ(-ENOTTY, try_ioctl(self->fd, _IO(0, 0), buf));
 }
 
-TEST_F(bench, attach_of_what_cannot_be)
+TEST_F(bench, bad_attach_is_refused)
 {
 	struct mmun_bench_attach a;
 
@@ -237,7 +237,7 @@ TEST_F(bench, attach_of_what_cannot_be)
 	EXPECT_EQ(-ENOENT, asleep(self->fd, 99));
 }
 
-TEST_F(bench, run_of_what_cannot_be)
+TEST_F(bench, bad_run_is_refused)
 {
 	struct mmun_bench_run r;
 
@@ -307,7 +307,7 @@ TEST_F(bench, attach_and_detach)
 	}
 }
 
-/* What a process attached is given back by whoever closes the file last. */
+/* The last close of the file gives back what a process attached. */
 TEST_F(bench, close_after_the_process_is_gone)
 {
 	int core, status;
@@ -402,7 +402,7 @@ TEST_F(bench, two_begin_together)
 	}
 }
 
-TEST_F(bench, who_waits_for_others_can_be_killed)
+TEST_F(bench, waiting_party_can_be_killed)
 {
 	struct mmun_bench_run r = good_run(MMUN_BENCH_MMUN, MMUN_BENCH_READ);
 	__u64 begin = now_ns();

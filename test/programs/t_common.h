@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the test programs share: a target process that does what it is told,
+ * Shared by the test programs: a target process that obeys orders,
  * the two devices, the event log of a file, and waits that all have an end.
  *
- * The watched process is a child that is told, one system call at a time, what
- * to do. While it waits for an order it changes nothing in its address space,
- * so that counters can be compared. Fork the targets before a device is
- * opened or not: they close everything that they inherit.
+ * The watched process is a child that gets orders, one system call at a time.
+ * While it waits for an order it changes nothing in its address space, so that
+ * counters can be compared. Fork the targets before a device is opened or not:
+ * they close everything that they inherit.
  *
  * Calls that fail return -errno. Nothing here asserts: that is the test's.
  */
@@ -810,7 +810,7 @@ static inline __u64 dev_word(int fd, __u32 id, __u64 addr)
 	return dev_snapshot(fd, id, addr, 1, &word) < 0 ? ~0ULL : word;
 }
 
-/* how many entries are stale; the first are told */
+/* how many entries are stale; prints the first */
 static inline long dev_check(int fd, __u32 id, __u64 start, __u64 pages)
 {
 	struct mmun_test_difference d[4];
@@ -974,8 +974,8 @@ static inline int count_what(struct evlog *log, __u32 id, __u32 what)
 }
 
 /* a start of that event over the range, and later the same range's end */
-static inline bool heard(struct evlog *log, __u32 id, __u32 event,
-			 __u64 start, __u64 end)
+static inline bool log_has(struct evlog *log, __u32 id, __u32 event,
+			   __u64 start, __u64 end)
 {
 	struct want w = {
 		.id = id, .what = MMUN_TEST_EV_START, .event = event,
@@ -1085,7 +1085,7 @@ static inline int peer_held(int fd, __u32 id)
 
 /* ---- storms ---- */
 
-/* What a storm's choices come from; MMUN_SEED=N replays them. */
+/* The source of a storm's choices; MMUN_SEED=N replays them. */
 static inline __u64 choose_seed(void)
 {
 	const char *s = getenv("MMUN_SEED");

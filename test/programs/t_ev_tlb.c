@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Promise 12: a flush of the process's TLBs is heard by who asked for it. What it
- * covers is what the processor was told, which may be everything.
+ * Promise 12: a flush of the process's TLBs is seen by the subscribers that
+ * asked for it. It covers the range that the processor flushes, which may be all.
  */
 #include "t_event.h"
 

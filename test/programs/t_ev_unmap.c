@@ -37,7 +37,7 @@ FIXTURE_VARIANT_ADD(ev, map_over)
 	},
 };
 
-/* the release takes all; what exit_mmap unmaps after it, nobody is told */
+/* the release takes all; no subscriber is called for what exit_mmap unmaps after it */
 static int raise_exit(struct ev *e)
 {
 	EV_TRY(target_send(&e->t, &(struct target_msg){ .op = OP_EXIT }));

@@ -4,12 +4,12 @@
  *
  * A case says how its event is raised. The one test here prepares the target's
  * memory, subscribes a list and a mirror, fills the mirror, raises the event, and
- * asks: did both hear it, with the right name, over all the pages that were
+ * asks: did both see it, with the right name, over all the pages that were
  * touched; is there an entry in the mirror that the process does not back; and
  * does what is read through the mirror now agree with what the process has. A
  * case whose kernel lacks the means says why, and is skipped.
  *
- * Each case prints one line, "# event: ROW heard|heard by a list|failed|skipped:
+ * Each case prints one line, "# event: ROW seen|seen by a list|failed|skipped:
  * REASON", which scripts/events collects.
  */
 #ifndef MMUN_T_EVENT_H
@@ -27,7 +27,7 @@
 
 struct event_case {
 	const char *row;
-	/* what must be heard: starts of these events unless said otherwise */
+	/* what must be seen: starts of these events unless a case has others */
 	__u32 what;		/* enum mmun_test_what */
 	__u32 events;		/* EV_BIT(); starts and ends */
 	__u32 flags;		/* of a young query: which one */
@@ -39,13 +39,13 @@ struct event_case {
 	const char *(*need)(struct ev *e);	/* NULL, or what is missing */
 	int (*prepare)(struct ev *e);		/* sets from and to */
 	int (*raise)(struct ev *e);
-	/* called again and again until the event was heard */
+	/* called again and again until the event was seen */
 	int (*nudge)(struct ev *e);
 	/* the mirror against the process, besides CHECK; 0 if good */
 	int (*after)(struct ev *e);
 };
 
-/* ---- was it heard? ---- */
+/* ---- was it seen? ---- */
 
 static inline bool ev_matches(const struct ev *e, const struct mmun_test_event *r,
 			      __u32 id)
@@ -70,7 +70,7 @@ static inline bool ev_matches(const struct ev *e, const struct mmun_test_event *
 }
 
 /* the pages of [from, to) that no fitting event covers whole, by any of them */
-static inline unsigned long ev_unheard(struct ev *e, __u32 id)
+static inline unsigned long ev_missed(struct ev *e, __u32 id)
 {
 	static unsigned char covered[AREA / PAGE];
 	unsigned long page, first, last, n = (e->to - e->from) / PAGE, left = 0;
@@ -108,17 +108,17 @@ static inline bool ev_released(struct ev *e, __u32 id)
 	return count_what(&e->log, id, MMUN_TEST_EV_RELEASE) == 1;
 }
 
-static inline bool ev_heard_by(struct ev *e, __u32 id)
+static inline bool ev_seen_by(struct ev *e, __u32 id)
 {
 	return e->c->what == MMUN_TEST_EV_RELEASE ? ev_released(e, id) :
-		!ev_unheard(e, id);
+		!ev_missed(e, id);
 }
 
-static inline bool ev_heard(struct ev *e, __u32 id)
+static inline bool ev_seen(struct ev *e, __u32 id)
 {
 	int until = now_ms() + (e->c->nudge ? DEADLINE_MS : 5000);
 
-	while (!ev_heard_by(e, id)) {
+	while (!ev_seen_by(e, id)) {
 		if (now_ms() >= until)
 			return false;
 		if (e->c->nudge && e->c->nudge(e))
@@ -128,8 +128,8 @@ static inline bool ev_heard(struct ev *e, __u32 id)
 	return true;
 }
 
-/* what was heard instead */
-static inline void ev_tell(struct ev *e)
+/* what was seen instead */
+static inline void ev_report(struct ev *e)
 {
 	int i;
 
@@ -188,7 +188,7 @@ FIXTURE_TEARDOWN(ev)
 	else
 		printf("# event: %s %s\n", e->c->row,
 		       _metadata->exit_code != KSFT_PASS ? "failed" :
-		       e->mirror ? "heard" : "heard by a list");
+		       e->mirror ? "seen" : "seen by a list");
 	fflush(stdout);
 }
 
@@ -200,7 +200,7 @@ FIXTURE_TEARDOWN(ev)
 	ASSERT_EQ(0, __step) TH_LOG("%s", #call);			\
 } while (0)
 
-TEST_F_TIMEOUT(ev, is_heard, 90)
+TEST_F_TIMEOUT(ev, is_seen, 90)
 {
 	struct ev *e = &self->e;
 	const struct event_case *c = e->c;
@@ -224,7 +224,7 @@ TEST_F_TIMEOUT(ev, is_heard, 90)
 		e->mirror = 0;
 		ev_forget(e);
 		EV_STEP(c->raise(e));
-		EXPECT_TRUE(ev_heard(e, e->list));
+		EXPECT_TRUE(ev_seen(e, e->list));
 		EXPECT_TRUE(paired(e->fd, e->list));
 		return;
 	}
@@ -239,17 +239,17 @@ TEST_F_TIMEOUT(ev, is_heard, 90)
 
 	EV_STEP(c->raise(e));
 
-	EXPECT_TRUE(ev_heard(e, e->list)) TH_LOG("the list did not hear it");
+	EXPECT_TRUE(ev_seen(e, e->list)) TH_LOG("the list did not see it");
 	/* the queries of a mirror, and its TLB flushes, are the list's */
 	if (c->what == MMUN_TEST_EV_START || c->what == MMUN_TEST_EV_RELEASE) {
-		EXPECT_TRUE(ev_heard(e, e->mirror))
-			TH_LOG("the mirror did not hear it");
+		EXPECT_TRUE(ev_seen(e, e->mirror))
+			TH_LOG("the mirror did not see it");
 		ASSERT_EQ(0, get_stats(e->fd, e->mirror, &s));
 		EXPECT_LT(before.torn, s.torn)
 			TH_LOG("the mirror lost no entry");
 	}
 	if (_metadata->exit_code == KSFT_FAIL)
-		ev_tell(e);
+		ev_report(e);
 	EXPECT_EQ(0, mirror_check(e));
 	if (c->after)
 		EXPECT_EQ(0, c->after(e));

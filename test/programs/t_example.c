@@ -146,7 +146,7 @@ TEST_F(example, follows_copy_on_write)
 	ASSERT_EQ(waitpid(pid, NULL, 0), pid);
 }
 
-TEST_F(example, follows_what_replaces_a_page)
+TEST_F(example, follows_page_replacement)
 {
 	unsigned char *other;
 
@@ -166,7 +166,7 @@ TEST_F(example, follows_what_replaces_a_page)
 	EXPECT_EQ(seen(self->fd, 6), 7);
 }
 
-TEST_F(example, what_is_gone_cannot_be_read)
+TEST_F(example, unmapped_page_cannot_be_read)
 {
 	ASSERT_EQ(seen(self->fd, 7), 8);
 	ASSERT_EQ(mprotect(self->area + 7 * PAGE, PAGE, PROT_NONE), 0);
@@ -415,7 +415,7 @@ static void *replace(void *arg)
 	return NULL;
 }
 
-/* What was written before a read began must be seen by the read. */
+/* A read must see everything that was written before it began. */
 TEST_F(example, is_never_stale)
 {
 	__u64 before, number, reads = 0, stale = 0, i;

@@ -180,7 +180,7 @@ TEST_F(get, c2_put_in_a_live_process)
 	ASSERT_NE(0, addr);
 	ASSERT_EQ(0, attach_get(self->fd, self->t[0].pid, &id));
 	ASSERT_EQ(0, target_munmap(&self->t[0], addr, 1));
-	EXPECT_TRUE(heard(&self->log, id, EV_UNMAP, addr, addr + PAGE));
+	EXPECT_TRUE(log_has(&self->log, id, EV_UNMAP, addr, addr + PAGE));
 	EXPECT_TRUE(paired(self->fd, id));
 	ASSERT_EQ(0, detach_how(self->fd, id, MMUN_TEST_PUT));
 	ASSERT_EQ(0, dev_sync(self->fd));

@@ -131,7 +131,7 @@ TEST_F_TIMEOUT(hostile, first_thread_gone_attach_by_pid_works, 120)
 }
 
 /* Read the log from there on: has its callback printed? */
-static bool readme_driver_hears(int log)
+static bool readme_driver_sees(int log)
 {
 	char rec[2048];
 	ssize_t got;
@@ -148,7 +148,7 @@ static bool readme_driver_hears(int log)
 	}
 }
 
-TEST_F_TIMEOUT(hostile, first_thread_gone_readme_driver_hears, 120)
+TEST_F_TIMEOUT(hostile, first_thread_gone_readme_driver_sees, 120)
 {
 	pid_t pid = first_thread_gone(_metadata, self);
 	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -163,7 +163,7 @@ TEST_F_TIMEOUT(hostile, first_thread_gone_readme_driver_hears, 120)
 		SKIP(return, "the README's driver was not built");
 	ASSERT_EQ(0, ret);
 	EXPECT_EQ(0, LEAD(bury));
-	EXPECT_TRUE(WAIT_FOR(readme_driver_hears(log), IN_TIME_MS));
+	EXPECT_TRUE(WAIT_FOR(readme_driver_sees(log), IN_TIME_MS));
 	EXPECT_EQ(0, module_unload("first_driver"));
 	close(log);
 	EXPECT_SILENCE();

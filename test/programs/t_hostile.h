@@ -391,7 +391,7 @@ enum victim_kind {
 
 /*
  * In the memory of leader and victims alike, as all are forks of the test. go is
- * what the victim waits for, tell is where it says where its memory is and the
+ * the pipe that the victim waits for; into report it writes where its memory is and the
  * number of its second thread, or its own, and then that of its child.
  */
 struct victim {
@@ -401,16 +401,16 @@ struct victim {
 	unsigned long area;
 	int pidfd;
 	int go;
-	int tell;
+	int report;
 };
 
 static struct victim victim;
 static unsigned long victim_area;
 static int victim_mem = -1;
 
-static inline void victim_say(pid_t pid)
+static inline void victim_report(pid_t pid)
 {
-	if (write(victim.tell, &pid, sizeof(pid)) != sizeof(pid))
+	if (write(victim.report, &pid, sizeof(pid)) != sizeof(pid))
 		_exit(1);
 }
 
@@ -465,7 +465,7 @@ static inline void *victim_exec(void *unused)
 	static char *const argv[] = { "mmun-target", NULL };
 	static char *const envp[] = { "MMUN_TARGET_IMAGE=1", NULL };
 
-	victim_say(gettid_of());
+	victim_report(gettid_of());
 	victim_await_go();
 	execve("/proc/self/exe", argv, envp);
 	_exit(4);
@@ -473,7 +473,7 @@ static inline void *victim_exec(void *unused)
 
 static inline int victim_child(void *unused)
 {
-	victim_say(getpid());
+	victim_report(getpid());
 	pause_for_ever();
 }
 
@@ -487,7 +487,7 @@ static inline void victim_clone(int flags)
 
 static inline void *victim_second(void *unused)
 {
-	victim_say(gettid_of());
+	victim_report(gettid_of());
 	pause_for_ever();
 }
 
@@ -521,7 +521,7 @@ static inline void victim_uffd(void)
 	if (victim_thread(victim_touch, NULL) ||
 	    victim_thread(victim_remove, NULL))
 		_exit(7);
-	victim_say(fd);
+	victim_report(fd);
 }
 
 /* The stacks of all threads are mapped before anybody is slow. */
@@ -551,7 +551,7 @@ static inline void victim_threads_prepare(void)
 			_exit(8);
 }
 
-/* What there is before it says that it is ready. */
+/* The state of the victim before it reports that it is ready. */
 static inline void victim_prepare(enum victim_kind kind)
 {
 	unsigned long pages = kind == V_LARGE ? V_MANY : V_THREADS;
@@ -571,11 +571,11 @@ static inline void victim_prepare(enum victim_kind kind)
 	if (kind != V_UFFD &&
 	    madvise((void *)victim_area, pages * PAGE, MADV_POPULATE_WRITE))
 		target_touch(victim_area, pages * PAGE, true);
-	if (write(victim.tell, &victim_area, sizeof(victim_area)) < 0)
+	if (write(victim.report, &victim_area, sizeof(victim_area)) < 0)
 		_exit(1);
 }
 
-/* What it does when it is told to. */
+/* The act of the victim, on the leader's order. */
 static inline void victim_act(enum victim_kind kind)
 {
 	switch (kind) {
@@ -620,7 +620,7 @@ static inline void __noreturn victim_main(enum victim_kind kind)
 	if (kind == V_FIRST_GONE)
 		victim_thread(victim_second, NULL);
 	else
-		victim_say(getpid());
+		victim_report(getpid());
 	victim_await_go();
 	victim_act(kind);
 	pause_for_ever();
@@ -642,13 +642,13 @@ static inline long lead_drop(void)
 
 static inline int lead_read(void *what, size_t size)
 {
-	struct pollfd p = { .fd = victim.tell, .events = POLLIN };
+	struct pollfd p = { .fd = victim.report, .events = POLLIN };
 
 	return poll(&p, 1, 10000) == 1 &&
-	       read(victim.tell, what, size) == (ssize_t)size ? 0 : -ETIME;
+	       read(victim.report, what, size) == (ssize_t)size ? 0 : -ETIME;
 }
 
-static inline pid_t lead_hear(void)
+static inline pid_t lead_read_pid(void)
 {
 	pid_t pid;
 
@@ -658,24 +658,24 @@ static inline pid_t lead_hear(void)
 /* A victim of that kind, which has prepared itself. */
 static inline long lead_spawn(unsigned long kind)
 {
-	int go[2], tell[2];
+	int go[2], report[2];
 
-	if (pipe(go) || pipe(tell))
+	if (pipe(go) || pipe(report))
 		return -errno;
 	victim.pid = fork();
 	if (!victim.pid) {
 		victim.go = go[0];
-		victim.tell = tell[1];
+		victim.report = report[1];
 		victim_main(kind);
 	}
 	close(go[0]);
-	close(tell[1]);
+	close(report[1]);
 	victim.go = go[1];
-	victim.tell = tell[0];
+	victim.report = report[0];
 	victim.pidfd = syscall(SYS_pidfd_open, victim.pid, 0);
 	if (lead_read(&victim.area, sizeof(victim.area)))
 		return -ETIME;
-	victim.second = lead_hear();
+	victim.second = lead_read_pid();
 	return victim.second < 0 ? victim.second : victim.pid;
 }
 
@@ -684,12 +684,12 @@ static inline long lead_go(void)
 	return write(victim.go, "", 1) == 1 ? 0 : -errno;
 }
 
-/* What the victim says then: a child in its own address space, or its userfaultfd. */
-static inline long lead_go_and_hear(void)
+/* The victim's answer: a child in its own address space, or its userfaultfd. */
+static inline long lead_go_and_wait(void)
 {
 	long ret = lead_go();
 
-	return ret ? ret : lead_hear();
+	return ret ? ret : lead_read_pid();
 }
 
 static inline long lead_seize(void)
@@ -729,7 +729,7 @@ static inline long lead_kill_and_hold(void)
 }
 
 /*
- * The same, when it has done to itself what it is told to do; -EOPNOTSUPP if it
+ * The same, when it has done to itself what the leader orders; -EOPNOTSUPP if it
  * could not, and went by itself.
  */
 static inline long lead_go_and_hold(void)
@@ -764,7 +764,7 @@ static inline long lead_mrelease(void)
 static inline void lead_forget(void)
 {
 	close(victim.go);
-	close(victim.tell);
+	close(victim.report);
 	close(victim.pidfd);
 	victim = (struct victim){};
 }
@@ -781,7 +781,7 @@ static inline long lead_bury(void)
 	if (victim.pid <= 0)
 		return 0;
 	kill(victim.pid, SIGKILL);
-	/* where it is held already there comes no other stop to tell of it */
+	/* where it is held already no other stop comes that would report it */
 	ptrace(PTRACE_CONT, victim.pid, 0, 0);
 	ptrace(PTRACE_CONT, victim.second, 0, 0);
 	for (;;) {

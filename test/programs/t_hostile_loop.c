@@ -229,7 +229,7 @@ static void uffd_once(struct __test_metadata *_metadata,
 
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, watch(self->fd, pid, &w));
-	uffd = LEAD(go_and_hear);
+	uffd = LEAD(go_and_wait);
 	ASSERT_LT(0, uffd);
 	ASSERT_EQ(0, LEAD(read_remote, uffd));
 	/* by turns: when all of them wait, and on their way */

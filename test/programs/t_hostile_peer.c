@@ -13,7 +13,7 @@
  * process it waits for.
  */
 #define GONE_MS		5000
-#define SAYS_MS		10000
+#define REPORT_MS		10000
 #define REFUSED_ROUNDS	5
 
 /*
@@ -44,7 +44,7 @@ TEST_F_TIMEOUT(hostile, foreign_refusal_rmmod_waits_for_that_process_only, 200)
 
 	self->books.pid = pid;
 	ASSERT_EQ(0, unload_begin(&self->rmmod));
-	ms = unload_end(&self->rmmod, SAYS_MS + 2000);
+	ms = unload_end(&self->rmmod, REPORT_MS + 2000);
 	log_lines(&self->books);
 	if (ms < 0) {
 		TH_LOG("rmmod waits, and names the process %d times",
@@ -59,7 +59,7 @@ TEST_F_TIMEOUT(hostile, foreign_refusal_rmmod_waits_for_that_process_only, 200)
 	EXPECT_LE(log_lines(&self->books), 4);
 }
 
-/* What the kernel's own limit of messages lets through in that time, and some. */
+/* The messages that the kernel's own limit lets through in that time, and some. */
 static int lines_allowed(__u64 begin)
 {
 	return 12 + 10 * (now_ns() - begin) / 5000000000ULL;

@@ -5,7 +5,7 @@
  *
  * The range is a hole punched in a memfd by another process, so that no mmap
  * lock of the target is held; a peer interval in the kernel holds it open. (A
- * truncation would unmap twice, and the second range is one to be heard.)
+ * truncation would unmap twice, and the second range is one to be seen.)
  */
 #include "t_common.h"
 #include "kselftest_harness.h"
@@ -82,8 +82,8 @@ static int let_go(FIXTURE_DATA(inflight) *self)
 	return ret;
 }
 
-static int nr_heard(struct evlog *log, __u32 id, __u32 what,
-		    unsigned long start, unsigned long end)
+static int nr_logged(struct evlog *log, __u32 id, __u32 what,
+		     unsigned long start, unsigned long end)
 {
 	return log_count(log, &(struct want){
 		.id = id, .what = what, .event = EV_ANY,
@@ -91,9 +91,9 @@ static int nr_heard(struct evlog *log, __u32 id, __u32 what,
 	});
 }
 
-#define HELD_STARTS(id) nr_heard(&self->log, id, MMUN_TEST_EV_START,	\
+#define HELD_STARTS(id) nr_logged(&self->log, id, MMUN_TEST_EV_START,	\
 				 self->held, self->held_end)
-#define HELD_ENDS(id) nr_heard(&self->log, id, MMUN_TEST_EV_END,	\
+#define HELD_ENDS(id) nr_logged(&self->log, id, MMUN_TEST_EV_END,	\
 			       self->held, self->held_end)
 
 static struct mmun_test_attach attach_arg(pid_t pid, __u32 kind)
@@ -118,7 +118,7 @@ static void second_joins(struct __test_metadata *_metadata,
 	EXPECT_EQ(1, HELD_STARTS(first));
 
 	/*
-	 * It waits for the range, of which it is not told: what it reads from
+	 * It waits for the range, for which it is not called: what it reads from
 	 * now on would be stale otherwise. (A get waits with the mmap lock
 	 * held, so that the target cannot unmap meanwhile.)
 	 */
@@ -127,21 +127,21 @@ static void second_joins(struct __test_metadata *_metadata,
 	EXPECT_EQ(1, peer_held(self->peer, self->hold));
 	if (kind == MMUN_TEST_LIST) {
 		ASSERT_EQ(0, target_munmap(&self->t, self->other, 1));
-		EXPECT_TRUE(heard(&self->log, first, EV_UNMAP, self->other,
-				  self->other + PAGE));
+		EXPECT_TRUE(log_has(&self->log, first, EV_UNMAP, self->other,
+				    self->other + PAGE));
 	}
 	EXPECT_EQ(0, HELD_ENDS(first));
 	ASSERT_EQ(0, let_go(self));
 	ASSERT_TRUE(job_done(&job, IN_TIME_MS));
 	ASSERT_EQ(0, job.ret);
 
-	/* younger than its joining: heard, though it had not returned yet */
+	/* younger than its joining: seen, though it had not returned yet */
 	if (kind == MMUN_TEST_LIST)
-		EXPECT_TRUE(heard(&self->log, a.id, EV_UNMAP, self->other,
-				  self->other + PAGE));
+		EXPECT_TRUE(log_has(&self->log, a.id, EV_UNMAP, self->other,
+				    self->other + PAGE));
 	ASSERT_EQ(0, target_munmap(&self->t, self->other + PAGE, 1));
-	EXPECT_TRUE(heard(&self->log, a.id, EV_UNMAP, self->other + PAGE,
-			  self->other + 2 * PAGE));
+	EXPECT_TRUE(log_has(&self->log, a.id, EV_UNMAP, self->other + PAGE,
+			    self->other + 2 * PAGE));
 
 	/* no end without its start, no start without its end */
 	EXPECT_TRUE(paired(self->fd, first));
@@ -238,15 +238,15 @@ TEST_F(inflight, c9_only_one_leaves_with_its_end)
 	/* and the next one starts afresh */
 	ASSERT_EQ(0, attach_list(self->fd, self->t.pid, &id));
 	ASSERT_EQ(0, target_munmap(&self->t, self->other, PAGES));
-	EXPECT_TRUE(heard(&self->log, id, EV_UNMAP, self->other,
-			  self->other + PAGES * PAGE));
+	EXPECT_TRUE(log_has(&self->log, id, EV_UNMAP, self->other,
+			    self->other + PAGES * PAGE));
 }
 
 /*
  * At the exit one subscriber after the other is released. Until its turn has
  * come one has a mirror, and others may take pages away.
  */
-TEST_F(inflight, c12_heard_until_released)
+TEST_F(inflight, c12_seen_until_released)
 {
 	struct want hole = {
 		.what = MMUN_TEST_EV_START, .event = EV_ANY,
@@ -314,10 +314,10 @@ TEST_F(inflight, c14_interval_inserted_elsewhere_does_not_wait)
 	EXPECT_LE(0, read_section(self->fd, a.id, 0));
 	EXPECT_EQ(1, peer_held(self->peer, self->hold));
 
-	/* and hears what comes, with the other still in flight */
+	/* and sees what comes, with the other still in flight */
 	ASSERT_EQ(0, target_munmap(&self->t, self->other, 1));
-	EXPECT_EQ(1, nr_heard(&self->log, a.id, MMUN_TEST_EV_START,
-			      self->other, self->other + PAGE));
+	EXPECT_EQ(1, nr_logged(&self->log, a.id, MMUN_TEST_EV_START,
+			       self->other, self->other + PAGE));
 	EXPECT_EQ(0, bounded_ioctl(self->fd, MMUN_TEST_IOC_DETACH,
 				   &(struct mmun_test_detach){
 					.size =
@@ -329,7 +329,7 @@ TEST_F(inflight, c14_interval_inserted_elsewhere_does_not_wait)
 
 /*
  * The first subscriber of all comes while the kernel is in a range. It may
- * wait for it; when it has returned, it hears everything.
+ * wait for it; when it has returned, it sees everything.
  */
 static void first_joins(struct __test_metadata *_metadata,
 			FIXTURE_DATA(inflight) *self, __u32 kind)

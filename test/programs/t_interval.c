@@ -4,7 +4,7 @@
 #include "kselftest_harness.h"
 
 #define PAGES	8UL
-/* long enough to be told from a wait that is not there */
+/* long enough to differ from no wait at all */
 #define DELAY_MS 1500
 
 FIXTURE(interval)
@@ -49,7 +49,7 @@ static __u64 hits(int fd, __u32 id)
 }
 
 /* the first call on a mm is an insert: nothing of mmun was there */
-TEST_F(interval, c12_insert_on_a_virgin_mm_hears)
+TEST_F(interval, c12_first_insert_sees_ranges)
 {
 	__u32 id;
 
@@ -114,7 +114,7 @@ TEST_F(interval, c16_all_of_the_address_space)
 	EXPECT_EQ(0, detach(self->fd, last));
 }
 
-TEST_F(interval, c12_many_intervals_each_hear_their_own)
+TEST_F(interval, c12_many_intervals_each_see_their_own)
 {
 	__u32 id[PAGES];
 	unsigned long i;

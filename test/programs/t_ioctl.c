@@ -602,7 +602,7 @@ TEST_F(ioctl, blocking_read_is_woken)
 	close(fd);
 }
 
-TEST_F_TIMEOUT(ioctl, full_ring_drops_and_says_so, 90)
+TEST_F_TIMEOUT(ioctl, full_ring_drops_and_counts, 90)
 {
 	struct mmun_test_file_stats s, after;
 	unsigned long addr, i;
@@ -629,7 +629,7 @@ TEST_F_TIMEOUT(ioctl, full_ring_drops_and_says_so, 90)
 	for (k = 0; k < self->log.n; k++, seq++)
 		ASSERT_EQ(seq, self->log.e[k].seq);
 
-	/* and the next one tells of the gap */
+	/* and the number of the next one shows the gap */
 	self->log.n = 0;
 	ASSERT_EQ(0, target_syscall(&self->t, SYS_madvise, addr, PAGE,
 				    MADV_DONTNEED));

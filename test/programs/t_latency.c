@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How long somebody waits whom a slow subscriber does not concern: a fault
+ * How long a task waits that a slow subscriber does not concern: a fault
  * elsewhere, a registration, a system call of the process. Many tasks of one
  * process are in slow invalidations, or sleep until one is over.
  *
@@ -571,7 +571,7 @@ static int hold_range(FIXTURE_DATA(latency) *self, __u32 *hold)
 	return peer_wait_held(self->peer, *hold);
 }
 
-TEST_F_TIMEOUT(latency, mmap_does_not_pay_for_400_who_sleep_in_read_begin, 200)
+TEST_F_TIMEOUT(latency, mmap_is_not_slowed_by_400_sleeping_readers, 200)
 {
 	static pthread_t thread[SLEEPERS];
 	struct sleeper s = { .fd = self->fd };
@@ -594,7 +594,7 @@ TEST_F_TIMEOUT(latency, mmap_does_not_pay_for_400_who_sleep_in_read_begin, 200)
 	TH_LOG("%ld context switches of the sleepers in %d rounds",
 	       then - slept, SAMPLES);
 	EXPECT_EQ(SLEEPERS, threads);
-	EXPECT_EQ(slept, then) TH_LOG("an end wakes those whom it does not concern");
+	EXPECT_EQ(slept, then) TH_LOG("an end wakes tasks that it does not concern");
 	EXPECT_LT(with, TIMES_AS_LONG * without);
 
 	ASSERT_EQ(0, peer_release_hold(self->peer, hold));

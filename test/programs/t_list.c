@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * List subscriptions: every way in which a program changes its address space
- * is heard, with a start and an end (contracts 9 and 12), and every way to
+ * is seen, with a start and an end (contracts 9 and 12), and every way to
  * leave works (contracts 3, 6 and 8).
  */
 #include "t_common.h"
@@ -42,39 +42,39 @@ FIXTURE_TEARDOWN(list)
 	close(self->mem);
 }
 
-#define EXPECT_HEARD(ev, from, to) do {					\
-	EXPECT_TRUE(heard(&self->log, self->id, ev, from, to));		\
+#define EXPECT_LOG_HAS(ev, from, to) do {					\
+	EXPECT_TRUE(log_has(&self->log, self->id, ev, from, to));		\
 	EXPECT_TRUE(paired(self->fd, self->id));			\
 } while (0)
 
 TEST_F(list, c12_munmap)
 {
 	ASSERT_EQ(0, target_munmap(&self->t, self->addr, PAGES));
-	EXPECT_HEARD(EV_UNMAP, self->addr, self->end);
+	EXPECT_LOG_HAS(EV_UNMAP, self->addr, self->end);
 }
 
 TEST_F(list, c12_madvise_dontneed)
 {
 	ASSERT_EQ(0, target_syscall(&self->t, SYS_madvise, self->addr,
 				    PAGES * PAGE, MADV_DONTNEED));
-	EXPECT_HEARD(EV_CLEAR, self->addr, self->end);
+	EXPECT_LOG_HAS(EV_CLEAR, self->addr, self->end);
 }
 
 TEST_F(list, c12_madvise_free)
 {
 	ASSERT_EQ(0, target_syscall(&self->t, SYS_madvise, self->addr,
 				    PAGES * PAGE, MADV_FREE));
-	EXPECT_HEARD(EV_CLEAR, self->addr, self->end);
+	EXPECT_LOG_HAS(EV_CLEAR, self->addr, self->end);
 }
 
 TEST_F(list, c12_mprotect)
 {
 	ASSERT_EQ(0, target_syscall(&self->t, SYS_mprotect, self->addr,
 				    PAGES * PAGE, PROT_READ));
-	EXPECT_HEARD(EV_PROTECTION_VMA, self->addr, self->end);
+	EXPECT_LOG_HAS(EV_PROTECTION_VMA, self->addr, self->end);
 }
 
-/* Page tables have borders: none is heard as two ranges, or short of a page. */
+/* Page tables have borders: none is seen as two ranges, or short of a page. */
 TEST_F(list, c12_around_a_border_of_tables)
 {
 	unsigned long before, addr, end;
@@ -85,16 +85,16 @@ TEST_F(list, c12_around_a_border_of_tables)
 		end = addr + PAGES * PAGE;
 		ASSERT_EQ(0, target_syscall(&self->t, SYS_mprotect, addr,
 					    PAGES * PAGE, PROT_READ));
-		EXPECT_HEARD(EV_PROTECTION_VMA, addr, end);
+		EXPECT_LOG_HAS(EV_PROTECTION_VMA, addr, end);
 		ASSERT_EQ(0, target_syscall(&self->t, SYS_madvise, addr,
 					    PAGES * PAGE, MADV_DONTNEED));
-		EXPECT_HEARD(EV_CLEAR, addr, end);
+		EXPECT_LOG_HAS(EV_CLEAR, addr, end);
 		ASSERT_EQ(0, target_munmap(&self->t, addr, PAGES));
-		EXPECT_HEARD(EV_UNMAP, addr, end);
+		EXPECT_LOG_HAS(EV_UNMAP, addr, end);
 	}
 }
 
-TEST_F(list, c12_mremap_tells_of_the_old_range)
+TEST_F(list, c12_mremap_raises_the_old_range)
 {
 	unsigned long to = target_mmap(&self->t, PAGES);
 
@@ -103,16 +103,16 @@ TEST_F(list, c12_mremap_tells_of_the_old_range)
 		  target_syscall(&self->t, SYS_mremap, self->addr,
 				 PAGES * PAGE, PAGES * PAGE,
 				 MREMAP_MAYMOVE | MREMAP_FIXED, to));
-	EXPECT_HEARD(EV_UNMAP, self->addr, self->end);
+	EXPECT_LOG_HAS(EV_UNMAP, self->addr, self->end);
 }
 
 TEST_F(list, c12_fork_and_copy_on_write)
 {
 	ASSERT_LT(0, target_op(&self->t, OP_FORK));
-	EXPECT_HEARD(EV_PROTECTION_PAGE, self->addr, self->end);
+	EXPECT_LOG_HAS(EV_PROTECTION_PAGE, self->addr, self->end);
 
 	ASSERT_EQ(0, target_op(&self->t, OP_WRITE, 0, { self->addr, PAGE }));
-	EXPECT_HEARD(EV_CLEAR, self->addr, self->addr + PAGE);
+	EXPECT_LOG_HAS(EV_CLEAR, self->addr, self->addr + PAGE);
 	ASSERT_EQ(0, target_op(&self->t, OP_FORK_END));
 	EXPECT_TRUE(paired(self->fd, self->id));
 }
@@ -128,7 +128,7 @@ TEST_F(list, c12_truncate_by_another_process)
 
 	ASSERT_NE(0, map);
 	ASSERT_EQ(0, ftruncate(self->mem, 0));
-	EXPECT_HEARD(EV_CLEAR, map, map + PAGES * PAGE);
+	EXPECT_LOG_HAS(EV_CLEAR, map, map + PAGES * PAGE);
 	e = log_find(&self->log, &w);
 	ASSERT_NE(NULL, e);
 	EXPECT_EQ(getpid(), e->tgid);
@@ -143,7 +143,7 @@ TEST_F(list, c12_hole_punch_by_another_process)
 	ASSERT_EQ(0, fallocate(self->mem,
 			       FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 			       2 * PAGE, 3 * PAGE));
-	EXPECT_HEARD(EV_CLEAR, map + 2 * PAGE, map + 5 * PAGE);
+	EXPECT_LOG_HAS(EV_CLEAR, map + 2 * PAGE, map + 5 * PAGE);
 }
 
 /* a task that is not the mm's, and one thread after another */
@@ -241,8 +241,8 @@ TEST_F(list, c9_many_subscribers)
 	EXPECT_EQ(MANY + 1, subscriptions(self->fd));
 	ASSERT_EQ(0, target_munmap(&self->t, self->addr, PAGES));
 	for (i = 0; i < MANY; i++) {
-		EXPECT_TRUE(heard(&self->log, id[i], EV_UNMAP, self->addr,
-				  self->end));
+		EXPECT_TRUE(log_has(&self->log, id[i], EV_UNMAP, self->addr,
+				    self->end));
 		EXPECT_TRUE(paired(self->fd, id[i]));
 	}
 	/* leave from both sides and the middle */
@@ -254,14 +254,14 @@ TEST_F(list, c9_many_subscribers)
 	self->log.n = 0;
 	ASSERT_EQ(0, target_munmap(&self->t, self->addr, PAGES));
 	for (i = 1; i < MANY; i += 2)
-		EXPECT_TRUE(heard(&self->log, id[i], EV_UNMAP, self->addr,
-				  self->addr + PAGES * PAGE));
+		EXPECT_TRUE(log_has(&self->log, id[i], EV_UNMAP, self->addr,
+				    self->addr + PAGES * PAGE));
 	for (i = 0; i < MANY; i += 2)
 		EXPECT_EQ(0, count_what(&self->log, id[i],
 					MMUN_TEST_EV_START));
 }
 
-TEST_F(list, c9_several_files_hear_the_same)
+TEST_F(list, c9_several_files_see_the_same)
 {
 	struct evlog log[3];
 	__u32 id[3];
@@ -276,11 +276,11 @@ TEST_F(list, c9_several_files_hear_the_same)
 	}
 	ASSERT_EQ(0, target_munmap(&self->t, self->addr, PAGES));
 	for (i = 0; i < 3; i++)
-		EXPECT_TRUE(heard(&log[i], id[i], EV_UNMAP, self->addr,
-				  self->end));
+		EXPECT_TRUE(log_has(&log[i], id[i], EV_UNMAP, self->addr,
+				    self->end));
 	for (i = 0; i < 3; i++)
 		close(fd[i]);
-	EXPECT_HEARD(EV_UNMAP, self->addr, self->end);
+	EXPECT_LOG_HAS(EV_UNMAP, self->addr, self->end);
 }
 
 TEST_F(list, c3_unregister_releases_once)
@@ -357,7 +357,7 @@ TEST_F(list, c8_close_from_another_task)
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(0, pipe(go));
 	ASSERT_EQ(0, get_file_stats(fd, &before));
-	/* a get, since its object tells that it was freed */
+	/* a get, since its object counts that it was freed */
 	ASSERT_EQ(0, attach_get(self->fd, self->t.pid, &id));
 	pid = fork();
 	if (!pid) {
@@ -404,7 +404,7 @@ TEST_F(list, locked_register)
 	ASSERT_EQ(0, attach_flags(self->fd, MMUN_TEST_LIST, self->t.pid, 0, 0,
 				  MMUN_TEST_ATTACH_LOCKED, &self->id));
 	ASSERT_EQ(0, target_munmap(&self->t, self->addr, PAGES));
-	EXPECT_HEARD(EV_UNMAP, self->addr, self->end);
+	EXPECT_LOG_HAS(EV_UNMAP, self->addr, self->end);
 }
 
 TEST_F(list, own_address_space)
@@ -417,8 +417,8 @@ TEST_F(list, own_address_space)
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	ASSERT_NE(MAP_FAILED, p);
 	ASSERT_EQ(0, munmap(p, PAGES * PAGE));
-	EXPECT_TRUE(heard(&self->log, id, EV_UNMAP, (unsigned long)p,
-			  (unsigned long)p + PAGES * PAGE));
+	EXPECT_TRUE(log_has(&self->log, id, EV_UNMAP, (unsigned long)p,
+			    (unsigned long)p + PAGES * PAGE));
 	EXPECT_EQ(0, detach(self->fd, id));
 }
 
@@ -437,7 +437,7 @@ TEST_F(list, c12_secondary_tlbs)
 	EXPECT_LT(0, s.tlbs);
 	EXPECT_LT(0, s.starts);
 	EXPECT_EQ(0, detach(self->fd, id));
-	/* who did not ask is not told */
+	/* a subscriber that did not ask is not called */
 	ASSERT_EQ(0, get_stats(self->fd, self->id, &s));
 	EXPECT_EQ(0, s.tlbs);
 }
@@ -498,7 +498,7 @@ TEST_F(list, c12_young)
 	EXPECT_TRUE(WAIT_FOR(youngs(self->fd, id), 5000));
 	EXPECT_EQ(0, put_string(DAMON "0/state", "off"));
 	EXPECT_EQ(0, detach(self->fd, id));
-	/* who did not ask is not told */
+	/* a subscriber that did not ask is not called */
 	EXPECT_EQ(0, youngs(self->fd, self->id));
 }
 

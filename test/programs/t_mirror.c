@@ -7,7 +7,7 @@
 #include "kselftest_harness.h"
 
 #define PAGES	8UL
-/* long enough to be told from a wait that is not there */
+/* long enough to differ from no wait at all */
 #define DELAY_MS 1500
 
 #ifndef __NR_memfd_secret
@@ -106,7 +106,7 @@ static void pattern(unsigned char *buf, size_t len, unsigned int seed)
 
 /* ---- what it shows ---- */
 
-TEST_F(mirror, reads_what_the_process_has)
+TEST_F(mirror, reads_the_pages_of_the_process)
 {
 	static unsigned char want[PAGES * PAGE], got[PAGES * PAGE];
 	struct mmun_test_copy c = {
@@ -213,7 +213,7 @@ TEST_F(mirror, bad_buffers)
 	ASSERT_EQ(0, mprotect(ro, PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, dev_mread(self->fd, self->id, self->addr, ro, 1));
 	EXPECT_EQ(1, dev_mwrite(self->fd, self->id, self->addr, ro, 1));
-	/* two pages into one: one is told */
+	/* two pages into one: the count is one */
 	EXPECT_EQ(PAGE, dev_mread(self->fd, self->id, self->addr, p,
 				  2 * PAGE));
 	EXPECT_EQ(PAGE, dev_mwrite(self->fd, self->id, self->addr, p,
@@ -246,7 +246,7 @@ TEST_F(mirror, shared_memory)
 	EXPECT_EQ(4, dev_mread(self->fd, id, addr + PAGE, buf, 4));
 }
 
-TEST_F(mirror, what_is_present_only)
+TEST_F(mirror, fills_present_pages_only)
 {
 	unsigned long hole = target_mmap_empty(&self->t, PAGES);
 	__u32 id;
@@ -314,7 +314,7 @@ TEST_F(mirror, read_only_is_EPERM)
 	EXPECT_EQ(0, CHECK());
 }
 
-TEST_F(mirror, what_is_not_there_is_EFAULT)
+TEST_F(mirror, missing_page_is_EFAULT)
 {
 	static char buf[PAGES * PAGE];
 	struct mmun_test_copy c = {
@@ -334,7 +334,7 @@ TEST_F(mirror, what_is_not_there_is_EFAULT)
 	EXPECT_EQ(-EFAULT, dev_fault(self->fd, self->id, 0,
 				     self->addr + 5 * PAGE, 1));
 	EXPECT_EQ(PAGES - 2, FILL(MMUN_TEST_FAULT_PRESENT));
-	/* what was copied before is told */
+	/* the bytes copied before are counted */
 	EXPECT_EQ(-1, ioctl(self->fd, MMUN_TEST_IOC_MREAD, &c));
 	EXPECT_EQ(EFAULT, errno);
 	EXPECT_EQ(3 * PAGE, c.copied);
@@ -418,7 +418,7 @@ TEST_F(mirror, secret_memory_is_EFAULT)
 
 /* ---- what an invalidation takes ---- */
 
-TEST_F(mirror, invalidation_takes_what_it_covers_and_no_more)
+TEST_F(mirror, invalidation_takes_covered_entries_only)
 {
 	/* one page, from the front, from the back, in the middle, all */
 	static const struct {
@@ -632,7 +632,7 @@ TEST_F(mirror, mremap)
 	EXPECT_EQ(0, dev_check(self->fd, id, to, PAGES));
 }
 
-TEST_F(mirror, exit_takes_all)
+TEST_F(mirror, exit_takes_all_entries)
 {
 	struct mmun_test_check k = {
 		.size = sizeof(k),
@@ -671,7 +671,7 @@ TEST_F(mirror, exec_is_another_mm)
 
 /* ---- the oracle can say no ---- */
 
-TEST_F(mirror, deaf_mirror_is_found_out)
+TEST_F(mirror, deaf_mirror_is_detected)
 {
 	struct mmun_test_difference d[PAGES];
 	struct mmun_test_check k = {
@@ -729,7 +729,7 @@ TEST_F(mirror, deaf_mirror_is_found_out)
 	EXPECT_EQ(2, k.checked);
 	EXPECT_EQ(1, k.differences);
 
-	/* nothing may be touched through it any more, also when it hears again */
+	/* nothing may be touched through it any more, also when it sees events again */
 	EXPECT_EQ(-EIO, dev_mread(self->fd, self->id, self->addr, &c, 1));
 	ASSERT_EQ(0, set_mirror_knobs(self->fd, self->id, 0, 0, 0, 0));
 	EXPECT_EQ(-EIO, dev_mread(self->fd, self->id, self->addr, &c, 1));
@@ -770,7 +770,7 @@ static struct mmun_test_fault fault_arg(__u32 id, __u64 start, __u64 pages)
 
 /*
  * Begin a fill and wait until it has looked its pages up: it sleeps now, for
- * longer than any test lasts, until it is told otherwise.
+ * longer than any test lasts, until a write to the device lets it go on.
  */
 static int fill_and_stop(int fd, __u32 id, struct job *job,
 			 struct mmun_test_fault *f, __u32 ms)
@@ -790,7 +790,7 @@ static int fill_and_stop(int fd, __u32 id, struct job *job,
 /*
  * munmap() takes the VMA away before its range begins. A user of the kernel's notifier
  * that comes before mmun holds that moment open: the page is there, what maps it is not,
- * and mmun has heard of nothing. CHECK must not call it a difference.
+ * and mmun knows of nothing. CHECK must not call it a difference.
  */
 TEST_F(mirror, no_difference_before_the_range_of_a_munmap)
 {
@@ -872,7 +872,7 @@ TEST_F(mirror, fill_collides_with_an_invalidation)
 	}
 }
 
-TEST_F(mirror, fill_does_not_collide_with_what_is_elsewhere)
+TEST_F(mirror, fill_ignores_ranges_elsewhere)
 {
 	struct mmun_test_fault f;
 	struct job job;
@@ -1037,8 +1037,8 @@ static int page_idle(__u64 pfn, bool set)
 	return got == 8 ? !!(word & bit) : -EIO;
 }
 
-/* the kernel is told by the mirror that a page was used */
-TEST_F(mirror, the_kernel_asks_and_takes)
+/* the mirror reports to the kernel that a page was used */
+TEST_F(mirror, kernel_takes_young_bits)
 {
 	unsigned long addr;
 	__u32 id, mute;
@@ -1126,7 +1126,7 @@ TEST_F(mirror, signal_ends_a_fill)
 	EXPECT_EQ(PAGES, FILL(0));
 }
 
-/* many parts, and a signal between two of them: what is done is told */
+/* many parts, and a signal between two of them: the done ones are counted */
 TEST_F(mirror, signal_between_two_parts)
 {
 	const unsigned long pages = 512 * 64;

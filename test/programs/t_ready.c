@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A mm that is ready, contract 21: once a subscription of a mm, or of NULL, has
- * succeeded, an insert never takes the mmap lock until the mm's exit. And what a
- * driver may not do twice is said in the log, and does nothing.
+ * succeeded, an insert never takes the mmap lock until the mm's exit. And an act
+ * that a driver may not do twice is reported in the log, and does nothing.
  *
  * A core that does not keep this oopses here, or hangs with the mmap lock held.
  */
@@ -68,9 +68,9 @@ static int insert_read_locked(int fd, pid_t pid, unsigned long addr, __u32 *id)
 	return ret;
 }
 
-/* It goes in under the lock, and it hears. */
-static void expect_insert_hears(struct __test_metadata *_metadata,
-				FIXTURE_DATA(ready) *self)
+/* It goes in under the lock, and it sees ranges. */
+static void expect_insert_sees_ranges(struct __test_metadata *_metadata,
+				      FIXTURE_DATA(ready) *self)
 {
 	struct want w = {
 		.what = MMUN_TEST_EV_START, .event = EV_UNMAP,
@@ -89,11 +89,11 @@ TEST_F_TIMEOUT(ready, c21_register_of_NULL_makes_the_mm_ready, 60)
 {
 	ASSERT_EQ(0, prepare(self->fd, self->t.pid));
 	EXPECT_EQ(0, subscriptions(self->fd));
-	expect_insert_hears(_metadata, self);
+	expect_insert_sees_ranges(_metadata, self);
 	/* again, and when it has had nobody for a while */
 	EXPECT_EQ(0, prepare(self->fd, self->t.pid));
 	sleep_ms(IDLE_MS);
-	expect_insert_hears(_metadata, self);
+	expect_insert_sees_ranges(_metadata, self);
 }
 
 TEST_F_TIMEOUT(ready, c21_ready_after_an_interval_has_gone, 60)
@@ -104,7 +104,7 @@ TEST_F_TIMEOUT(ready, c21_ready_after_an_interval_has_gone, 60)
 				     &id));
 	ASSERT_EQ(0, detach(self->fd, id));
 	sleep_ms(IDLE_MS);
-	expect_insert_hears(_metadata, self);
+	expect_insert_sees_ranges(_metadata, self);
 }
 
 TEST_F_TIMEOUT(ready, c21_ready_after_a_list_has_gone, 60)
@@ -114,7 +114,7 @@ TEST_F_TIMEOUT(ready, c21_ready_after_a_list_has_gone, 60)
 	ASSERT_EQ(0, attach_list(self->fd, self->t.pid, &id));
 	ASSERT_EQ(0, detach(self->fd, id));
 	sleep_ms(IDLE_MS);
-	expect_insert_hears(_metadata, self);
+	expect_insert_sees_ranges(_metadata, self);
 }
 
 TEST_F_TIMEOUT(ready, c21_register_of_NULL_after_exit_is_ESRCH, 60)
@@ -142,12 +142,12 @@ TEST_F_TIMEOUT(ready, c7_only_prepared_lets_rmmod_finish, 60)
 }
 
 /* It warns and does nothing: the mm_struct's count is not too low then. */
-static void expect_twice_is_said(struct __test_metadata *_metadata,
-				 FIXTURE_DATA(ready) *self, __u32 kind)
+static void expect_second_leave_warns(struct __test_metadata *_metadata,
+				      FIXTURE_DATA(ready) *self, __u32 kind)
 {
 	__u32 id, other;
 
-	/* what is said once is said again by a module that is loaded again */
+	/* a report that comes once comes again from a module that is loaded again */
 	ASSERT_EQ(0, bounded_ioctl(self->fd, 0, NULL));
 	ASSERT_EQ(0, unload_begin(&self->rmmod));
 	ASSERT_LE(0, unload_end(&self->rmmod, IN_TIME_MS));
@@ -169,14 +169,14 @@ static void expect_twice_is_said(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, detach(self->fd, other));
 }
 
-TEST_F_TIMEOUT(ready, list_unregistered_twice_is_said, 60)
+TEST_F_TIMEOUT(ready, second_unregister_warns, 60)
 {
-	expect_twice_is_said(_metadata, self, MMUN_TEST_LIST);
+	expect_second_leave_warns(_metadata, self, MMUN_TEST_LIST);
 }
 
-TEST_F_TIMEOUT(ready, interval_removed_twice_is_said, 60)
+TEST_F_TIMEOUT(ready, second_remove_warns, 60)
 {
-	expect_twice_is_said(_metadata, self, MMUN_TEST_INTERVAL);
+	expect_second_leave_warns(_metadata, self, MMUN_TEST_INTERVAL);
 }
 
 TEST_HARNESS_MAIN

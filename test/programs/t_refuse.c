@@ -72,8 +72,8 @@ static __u64 refusals(int fd, __u32 id)
 	return get_stats(fd, id, &s) ? ~0ULL : s.refusals;
 }
 
-static bool heard_nonblockable(struct evlog *log, __u32 id, __u32 what,
-			       __u64 start, __u64 end)
+static bool log_has_nonblockable(struct evlog *log, __u32 id, __u32 what,
+				 __u64 start, __u64 end)
 {
 	struct want w = {
 		.id = id, .what = what, .start = start, .end = end,
@@ -89,11 +89,11 @@ TEST_F(refuse, c10_accepted_range_has_start_and_end)
 {
 	ASSERT_EQ(0, target_kill_alive(&self->t));
 	EXPECT_MRELEASE(&self->t, 0);
-	EXPECT_TRUE(heard_nonblockable(&self->log, self->list,
-				       MMUN_TEST_EV_START, self->addr,
+	EXPECT_TRUE(log_has_nonblockable(&self->log, self->list,
+					 MMUN_TEST_EV_START, self->addr,
 				       self->end));
-	EXPECT_TRUE(heard_nonblockable(&self->log, self->list,
-				       MMUN_TEST_EV_END, self->addr,
+	EXPECT_TRUE(log_has_nonblockable(&self->log, self->list,
+					 MMUN_TEST_EV_END, self->addr,
 				       self->end));
 	EXPECT_LIST_PAIRED();
 	EXPECT_INTERVAL_ALIVE();
@@ -127,11 +127,11 @@ TEST_F(refuse, c10_again_without_the_refusal)
 	EXPECT_MRELEASE(&self->t, -EAGAIN);
 	ASSERT_EQ(0, set_knobs(self->fd, self->list, 0, 0, 0, 0));
 	EXPECT_MRELEASE(&self->t, 0);
-	EXPECT_TRUE(heard_nonblockable(&self->log, self->list,
-				       MMUN_TEST_EV_START, self->addr,
+	EXPECT_TRUE(log_has_nonblockable(&self->log, self->list,
+					 MMUN_TEST_EV_START, self->addr,
 				       self->end));
-	EXPECT_TRUE(heard_nonblockable(&self->log, self->list,
-				       MMUN_TEST_EV_END, self->addr,
+	EXPECT_TRUE(log_has_nonblockable(&self->log, self->list,
+					 MMUN_TEST_EV_END, self->addr,
 				       self->end));
 	EXPECT_LIST_PAIRED();
 	EXPECT_INTERVAL_ALIVE();
@@ -208,15 +208,15 @@ TEST_F(refuse, c10_peer_interval_refuses_behind_mmun)
 	struct mmun_peer_stats p;
 	__u32 id;
 
-	/* to the end: no range comes after it that would tell of the refusal */
+	/* to the end: no range comes after it that would show the refusal */
 	ASSERT_EQ(0, peer_interval(self->peer, self->t.pid, MMUN_PEER_REFUSE,
 				   self->addr, ULONG_MAX - self->addr, &id));
 	ASSERT_EQ(0, target_kill_alive(&self->t));
 	EXPECT_MRELEASE(&self->t, -EAGAIN);
 	ASSERT_EQ(0, peer_get_stats(self->peer, id, &p));
 	EXPECT_LE(1, p.refusals);
-	EXPECT_TRUE(heard_nonblockable(&self->log, self->list,
-				       MMUN_TEST_EV_START, self->addr,
+	EXPECT_TRUE(log_has_nonblockable(&self->log, self->list,
+					 MMUN_TEST_EV_START, self->addr,
 				       self->end));
 	EXPECT_LIST_PAIRED();
 	EXPECT_LE(0, read_section(self->fd, self->interval, 0));
@@ -304,7 +304,7 @@ TEST_F(refuse, c10_last_detach_after_a_peer_list_refused)
 }
 
 /*
- * ... and somebody comes: it may be told no, but may not hang. What is left of
+ * ... and another attach comes: it may fail, but may not hang. The rest of
  * a failed attach must not keep the module from being unloaded: the end of the
  * run finds that out, by unloading it.
  */

@@ -4,8 +4,8 @@
  *
  * Pages carry a stamp: whose page it is, and a version that its owner raises.
  * While owners change their memory in every way they can, others read it through
- * mirrors. What an operation did must be seen by a read that begins after it has
- * returned; a read during it sees the old or the new; and nobody ever sees
+ * mirrors. A read that begins after an operation has returned must see what that
+ * did; a read during it sees the old or the new; and nobody ever sees
  * another page, or one that was given back (contract 12 and 13).
  *
  * An owner publishes, for each page, the newest version that may be there
@@ -138,7 +138,7 @@ static void stamp(int nr, unsigned long page)
 	store(&m->pending, v);
 	/*
 	 * The page may be zero, or become zero before the first of these (but not
-	 * after it, for then it is dirty). Who reads magic finds the rest.
+	 * after it, for then it is dirty). A reader that finds magic finds the rest.
 	 */
 	store(&s->version, v);
 	store(&s->id, id_of(nr, page));
@@ -218,7 +218,7 @@ static int clear_soft_dirty(void)
 	return 0;
 }
 
-/* What is more than one mapping by now cannot be moved, and stays where it is. */
+/* An area that is more than one mapping by now cannot be moved, and stays. */
 static void move_away_and_back(struct worker *w, char *p, char *away, size_t len)
 {
 	const int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
@@ -235,7 +235,7 @@ static void move_away_and_back(struct worker *w, char *p, char *away, size_t len
 		failed(w, "mmap", -errno);
 }
 
-/* What moves pages and keeps their contents; the last state is read and write. */
+/* Operations that move pages and keep their contents; the last state is read and write. */
 static void shake(struct worker *w, int nr, unsigned long page, unsigned long n)
 {
 	char *p = arena[nr] + page * PAGE;
@@ -328,7 +328,7 @@ static int mirror_copy(__u32 id, bool write, void *buffer, unsigned long at,
 		-errno : 0;
 }
 
-/* What a hole, or a mapping without access, answers in the middle of a change. */
+/* The errors of a hole, or of a mapping without access, in the middle of a change. */
 static bool no_access(int ret)
 {
 	return ret == -EFAULT || ret == -EPERM;
@@ -386,7 +386,7 @@ static bool peek(const void *at, __u64 *value)
 		sizeof(*value);
 }
 
-/* What the device has written is what the process has; nobody else writes. */
+/* The process has what the device has written; nobody else writes. */
 static void write_some(struct worker *w)
 {
 	unsigned long page = rnd(w, BUSY);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What went wrong in the notifiers and drivers of others, as a scenario each, and
- * the awkward cases: with a mirror whose contents tell.
+ * Faults of other notifiers and drivers, as a scenario each, and the awkward cases:
+ * with a mirror whose contents show them.
  */
 #include "t_area.h"
 #include "kselftest_harness.h"
@@ -20,7 +20,7 @@ FIXTURE(trouble)
 	struct ev e;
 };
 
-/* sixteen pages of the target, mirrored whole, and a list that hears */
+/* sixteen pages of the target, mirrored whole, and a list subscriber */
 FIXTURE_SETUP(trouble)
 {
 	struct ev *e = &self->e;
@@ -123,7 +123,7 @@ TEST_F(trouble, a_write_after_MADV_FREE_stays)
 
 /*
  * A page that was read in from the swap is clean, and so is its entry, which on
- * some kernels may be written. What is written then goes to the swap again.
+ * some kernels may be written. A page that is written then goes to the swap again.
  */
 TEST_F(trouble, a_write_after_swap_in_stays)
 {
@@ -228,7 +228,7 @@ TEST_F(trouble, bounds_of_a_mirror)
 	EXPECT_EQ(0, mirror_check(e));
 }
 
-/* an interval whose ends are no page's hears of the pages they are in */
+/* an interval whose ends are no page's sees the ranges of the pages they are in */
 TEST_F(trouble, unaligned_interval)
 {
 	struct ev *e = &self->e;
@@ -266,7 +266,7 @@ TEST_F(trouble, munmap_first_exit_later)
 	EXPECT_EQ(0, mirror_check(e));
 }
 
-/* two files mirror one process; one goes, the other must not be told less */
+/* two files mirror one process; one goes, the other must not see less */
 TEST_F(trouble, another_mirror_goes)
 {
 	struct ev *e = &self->e;
@@ -297,7 +297,7 @@ static long target_catch(unsigned long sig, unsigned long b, unsigned long c,
 }
 
 /* the task that invalidates is signalled while the mirror is slow: it waits on */
-TEST_F(trouble, signal_to_who_invalidates)
+TEST_F(trouble, signal_to_invalidating_task)
 {
 	struct ev *e = &self->e;
 	int i;
@@ -306,7 +306,7 @@ TEST_F(trouble, signal_to_who_invalidates)
 	ASSERT_EQ(0, mirror_knobs(e, 0, SLOW_MS));
 	ev_forget(e);
 	ASSERT_EQ(0, target_begin(&e->t, SYS_munmap, e->from, MANY * PAGE));
-	/* it is inside: the mirror has heard, and has not torn down */
+	/* it is inside: the mirror has seen, and has not torn down */
 	ASSERT_TRUE(WAIT_FOR(count_what(&e->log, e->mirror,
 					MMUN_TEST_EV_START), IN_TIME_MS));
 	for (i = 0; i < 20; i++) {
@@ -322,7 +322,7 @@ TEST_F(trouble, signal_to_who_invalidates)
 }
 
 /* a fatal one: it waits as well, and then dies */
-TEST_F(trouble, kill_who_invalidates)
+TEST_F(trouble, kill_of_invalidating_task)
 {
 	struct ev *e = &self->e;
 
@@ -360,7 +360,7 @@ TEST_F(trouble, killed_while_the_mirror_is_filled)
 			     s.fills > before.fills, IN_TIME_MS));
 	EXPECT_EQ(0, kill(e->t.pid, SIGKILL));
 	ASSERT_TRUE(job_done(&job, 20000)) TH_LOG("the fill hangs");
-	/* done in time, or told that nobody is there: never more than there is */
+	/* done in time, or -ESRCH: never more than there is */
 	EXPECT_TRUE(!job.ret || job.ret == -ESRCH || job.ret == -EFAULT)
 		TH_LOG("it returned %d", job.ret);
 	ASSERT_TRUE(target_ended(&e->t, 20000));
@@ -526,7 +526,7 @@ TEST_F_TIMEOUT(trouble, parallel_ranges, 60)
 
 /* ---- attach between a start and its end ---- */
 
-/* a source of ranges, in a thread of the test, until it is told to stop */
+/* a source of ranges, in a thread of the test, until a flag stops it */
 struct storm {
 	pthread_t thread;
 	struct ev *e;

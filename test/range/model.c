@@ -449,7 +449,7 @@ static void record_delivered(struct model *m)
 	if (!m->record || !m->ending)
 		return;
 	m->ending = false;
-	m->record->ending = false;
+	m->record->state = MMUN_RECORD_OVER;
 	forget_record(m, mmun_record_unlink(m->record));
 }
 

@@ -59,7 +59,7 @@ struct mmun_bench_state {
 	__u32 reserved;
 };
 
-/* What is timed; in brackets what is done outside the time. */
+/* The work that is timed; in brackets the work outside the time. */
 enum mmun_bench_op {
 	MMUN_BENCH_REGISTER = 0,	/* [unregister] */
 	MMUN_BENCH_UNREGISTER = 1,	/* [register] */
@@ -102,7 +102,7 @@ struct mmun_bench_run {
 	__u64 reserved;
 };
 
-/* What a driver embeds, in bytes. */
+/* The structs that a driver embeds, in bytes. */
 struct mmun_bench_facts {
 	__u32 size;
 	__u32 core;		/* enum mmun_bench_core */
@@ -113,7 +113,7 @@ struct mmun_bench_facts {
 
 /*
  * Marks for a profiler that sees the instructions from outside, in a virtual machine:
- * instructions that do nothing, with a number in them. What is timed stands between
+ * instructions that do nothing, with a number in them. The timed work stands between
  * KERNEL or MMUN and END. KEEP says that all windows since then are figures, each of so
  * many operations as there were OPERATIONs before it; FORGET that they are none.
  */

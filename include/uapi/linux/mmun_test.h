@@ -8,8 +8,8 @@
  * Every argument begins with its own size in bytes. A size smaller than the
  * first version of the struct is EINVAL; a larger one is accepted if the bytes
  * that this kernel does not know are zero, and is E2BIG otherwise. A size between
- * that of two versions is EINVAL. What a smaller version does not have is taken
- * as zero, and not told. Reserved fields and unknown flag bits that are not zero
+ * that of two versions is EINVAL. Fields that a smaller version does not have are
+ * taken as zero, and not written. Reserved fields and unknown flag bits that are not zero
  * are EINVAL.
  *
  * read() gives whole struct mmun_test_event records (a buffer smaller than one
@@ -123,8 +123,8 @@ struct mmun_test_file_stats {
 /* knobs of one subscription; all off when it is attached */
 #define MMUN_TEST_KNOB_REFUSE	(1u << 0)	/* refuse non-blockable ranges */
 /*
- * mirror: hear invalidations and do nothing: to see that CHECK finds it. What the
- * entries of such a mirror show may belong to somebody else by now, so MREAD and
+ * mirror: see invalidations and do nothing: to see that CHECK finds it. The
+ * entries of such a mirror may show pages of another process by now, so MREAD and
  * MWRITE are EIO on it from then on, also when the knob is off again.
  */
 #define MMUN_TEST_KNOB_DEAF	(1u << 1)
@@ -153,7 +153,7 @@ struct mmun_test_read {
 	__u32 id;
 	__u32 flags;		/* MMUN_TEST_READ_* */
 	__u32 pause_ms;		/* between read_begin and read_retry */
-	__u32 collided;		/* out: 1 if read_retry said so */
+	__u32 collided;		/* out: 1 if read_retry returned true */
 	__u32 begins;		/* out: read_begin calls made */
 	__u64 reserved;
 };
@@ -164,7 +164,7 @@ struct mmun_test_read {
  *
  * start, length: multiples of the page size, inside the mirror; length is at
  * most MMUN_TEST_SPAN_MAX. All of these can be interrupted by a signal (EINTR)
- * and then have done a part of it, which the out fields tell. They fail with
+ * and then have done a part of it, which the out fields count. They fail with
  * ESRCH when a page has to be looked up and nobody uses the address space any
  * more. The entries of one file need at most MMUN_TEST_TABLES_MAX tables of 4 KiB
  * (one for every 512 pages of address space that ever had an entry in a mirror):
@@ -200,8 +200,8 @@ struct mmun_test_fault {
 /*
  * MREAD: from the memory that the mirror shows to the caller's buffer; MWRITE:
  * the other way round. Any byte address and length (at most MMUN_TEST_SPAN_MAX).
- * Each page is copied in one piece while its entry is valid. What has been
- * copied when an error comes is told.
+ * Each page is copied in one piece while its entry is valid. After an error the
+ * out field has the number of bytes copied before it.
  */
 struct mmun_test_copy {
 	__u32 size;

@@ -10,3 +10,4 @@
 int x; /* It is the driver who frees. */
 static const char help[] = "Done. What failed is above.\n";
 // A subscriber hears the end of a counted range.
+static bool tell_starts(void);

@@ -178,11 +178,11 @@ class Table(unittest.TestCase):
     def test_the_mutants_of_a_function(self):
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
-            code = mutants.main(["--list", "--for", "tell_starts", "0"])
+            code = mutants.main(["--list", "--for", "call_starts", "0"])
         self.assertEqual(code, 0)
         self.assertTrue(out.getvalue())
         for line in out.getvalue().splitlines():
-            self.assertRegex(line, r"^0.*\btell_starts\b")
+            self.assertRegex(line, r"^0.*\bcall_starts\b")
         with contextlib.redirect_stderr(out), self.assertRaises(SystemExit) as stop:
             mutants.main(["--for", "no_such_function"])
         self.assertEqual(stop.exception.code, 3)
