@@ -150,6 +150,7 @@ events:
 	@scripts/events
 
 matrix:
+	@bash -c '. scripts/lib.sh; need python3:python3'
 	@scripts/matrix
 
 bench:
