@@ -192,9 +192,8 @@ def boot(options: Options) -> tuple[Guest, verdict.Tree, str]:
         done = True
 
     reader = threading.Thread(target=read, daemon=True)
-    accel = guest.accel()
     try:
-        guest.start(accel, options.arguments)
+        guest.start(guest.accel(), options.arguments)
         reader.start()
         lost = guest.watch()
     finally:
