@@ -8,9 +8,11 @@
  */
 
 #include <linux/atomic.h>
+#include <linux/delay.h>
 #include <linux/irq_work.h>
 #include <linux/kernel.h>
 #include <linux/kref.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
@@ -103,7 +105,18 @@ struct test_sub *sub_find(struct test_file *file, u32 id);
 void sub_put(struct test_sub *sub);
 void sub_log(struct test_sub *sub, const struct mmun_test_event *event);
 bool sub_refuses(struct test_sub *sub);
-void nap(u32 ms);
+
+/*
+ * Sleep for MS milliseconds. MS is read again every 10 ms, so a knob that is turned down
+ * ends the sleep. No signal does: a task that is being killed is to be slow too.
+ */
+#define nap(ms) do {							\
+	ktime_t __begin = ktime_get();					\
+	s64 __left;							\
+									\
+	while ((__left = (ms) - ktime_ms_delta(ktime_get(), __begin)) > 0) \
+		msleep(min_t(s64, __left, 10));				\
+} while (0)
 
 /* ring.c */
 int ring_open(struct test_file *file);

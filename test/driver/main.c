@@ -53,7 +53,6 @@
 #include <linux/capability.h>
 #include <linux/compat.h>
 #include <linux/cred.h>
-#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -167,13 +166,6 @@ void sub_log(struct test_sub *sub, const struct mmun_test_event *event)
 bool sub_refuses(struct test_sub *sub)
 {
 	return READ_ONCE(sub->knobs) & MMUN_TEST_KNOB_REFUSE;
-}
-
-/* Not interruptible: who is being killed is to be slow too. */
-void nap(u32 ms)
-{
-	if (ms)
-		msleep(ms);
 }
 
 /* Attach and detach */

@@ -129,21 +129,32 @@ static bool object_refuses(struct test_object *object,
 }
 
 /* Return: how long the slowest subscription wants to sleep, in milliseconds. */
-static u32 object_log_start(struct test_object *object,
-			    const struct mmun_notifier_range *range)
+static u32 object_delay_ms(struct test_object *object, bool in_release)
+{
+	struct test_sub *sub;
+	unsigned long flags;
+	u32 delay_ms = 0;
+
+	raw_spin_lock_irqsave(&object->lock, flags);
+	list_for_each_entry(sub, &object->subs, link)
+		delay_ms = max(delay_ms, in_release ?
+			       READ_ONCE(sub->release_delay_ms) :
+			       READ_ONCE(sub->start_delay_ms));
+	raw_spin_unlock_irqrestore(&object->lock, flags);
+	return delay_ms;
+}
+
+static void object_log_start(struct test_object *object,
+			     const struct mmun_notifier_range *range)
 {
 	struct mmun_test_event event;
 	struct test_sub *sub;
-	u32 delay_ms = 0;
 
 	lockdep_assert_held(&object->lock);
 	object_open(object, range);
 	event_init_range(&event, MMUN_TEST_EV_START, range);
-	list_for_each_entry(sub, &object->subs, link) {
+	list_for_each_entry(sub, &object->subs, link)
 		sub_log(sub, &event);
-		delay_ms = max(delay_ms, READ_ONCE(sub->start_delay_ms));
-	}
-	return delay_ms;
 }
 
 static int object_start(struct mmun_notifier *mn,
@@ -152,17 +163,16 @@ static int object_start(struct mmun_notifier *mn,
 	struct test_object *object = container_of(mn, struct test_object, mn);
 	bool blockable = mmun_notifier_range_blockable(range);
 	unsigned long flags;
-	u32 delay_ms;
 
 	raw_spin_lock_irqsave(&object->lock, flags);
 	if (!blockable && object_refuses(object, range)) {
 		raw_spin_unlock_irqrestore(&object->lock, flags);
 		return -EAGAIN;
 	}
-	delay_ms = object_log_start(object, range);
+	object_log_start(object, range);
 	raw_spin_unlock_irqrestore(&object->lock, flags);
 	if (blockable)
-		nap(delay_ms);
+		nap(object_delay_ms(object, false));
 	return 0;
 }
 
@@ -203,16 +213,13 @@ static void object_release(struct mmun_notifier *mn, struct mm_struct *mm)
 	struct mmun_test_event event;
 	struct test_sub *sub;
 	unsigned long flags;
-	u32 delay_ms = 0;
 
 	event_init_release(&event);
 	raw_spin_lock_irqsave(&object->lock, flags);
-	list_for_each_entry(sub, &object->subs, link) {
+	list_for_each_entry(sub, &object->subs, link)
 		sub_log(sub, &event);
-		delay_ms = max(delay_ms, READ_ONCE(sub->release_delay_ms));
-	}
 	raw_spin_unlock_irqrestore(&object->lock, flags);
-	nap(delay_ms);
+	nap(object_delay_ms(object, true));
 }
 
 static bool object_clear_flush_young(struct mmun_notifier *mn,

@@ -51,9 +51,10 @@ struct peer {
 	spinlock_t lock;		/* the user lock of the interval */
 	struct mutex busy;		/* TRYLOCK: what start and release need */
 
-	/* on wq: nobody is held once hold is false */
+	/* on wq: nobody is held once hold is false, and no release sleeps once awake is */
 	wait_queue_head_t wq;
 	bool hold;
+	bool awake;
 	atomic_t held;
 
 	atomic64_t starts;
@@ -79,8 +80,8 @@ static void peer_list_release(struct mmu_notifier *mn, struct mm_struct *mm)
 
 	mutex_lock(&peer->busy);
 	atomic64_inc(&peer->releases);
-	if (peer->release_delay_ms)
-		msleep(peer->release_delay_ms);
+	wait_event_timeout(peer->wq, READ_ONCE(peer->awake),
+			   msecs_to_jiffies(peer->release_delay_ms));
 	mutex_unlock(&peer->busy);
 }
 
@@ -232,6 +233,7 @@ static int peer_link(struct peer *peer, struct mm_struct *mm,
 static void peer_let_go(struct peer *peer)
 {
 	WRITE_ONCE(peer->hold, false);
+	WRITE_ONCE(peer->awake, true);
 	wake_up_all(&peer->wq);
 }
 

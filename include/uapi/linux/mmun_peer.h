@@ -35,7 +35,7 @@ enum mmun_peer_kind {
  */
 #define MMUN_PEER_TRYLOCK	0x4u
 
-#define MMUN_PEER_DELAY_MAX_MS	10000u
+#define MMUN_PEER_DELAY_MAX_MS	60000u
 #define MMUN_PEER_WAIT_MAX_MS	60000u
 /* a held range goes on by itself after this time */
 #define MMUN_PEER_HOLD_MAX_MS	30000u
@@ -57,7 +57,7 @@ struct mmun_peer_detach {
 	__u32 id;
 };
 
-/* RELEASE_HOLD lets held and later ranges go; it has no timeout */
+/* RELEASE_HOLD lets held and later ranges go, and ends a sleep in release; it has no timeout */
 struct mmun_peer_hold {
 	__u32 size;
 	__u32 id;

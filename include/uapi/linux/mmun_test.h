@@ -134,6 +134,7 @@ struct mmun_test_knobs {
 	__u32 size;
 	__u32 id;
 	__u32 flags;		/* MMUN_TEST_KNOB_* */
+	/* A sleep that has begun ends when its knob is turned down. */
 	__u32 start_delay_ms;	/* sleep in a blockable start or invalidate */
 	__u32 release_delay_ms;	/* sleep in release */
 	__u32 free_delay_us;	/* busy wait in free_notifier; at most 100000 */
