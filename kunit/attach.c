@@ -381,7 +381,7 @@ static void first_register_waits_for_real_range(struct kunit *test)
 
 /*
  * A range whose start comes between the two steps of attaching, so that its end
- * does not arrive, is not counted: nobody waits for it for ever.
+ * does not arrive, is ignored: nobody waits for it for ever.
  */
 static void range_between_attach_steps_is_ignored(struct kunit *test)
 {

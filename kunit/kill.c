@@ -142,9 +142,15 @@ static void killed_register_and_get_behind_overflow(struct kunit *test)
 	getter = kt_do(test, mm, KT_GET, &life_ops);
 	kt_assert_waits(test, other, getter, 2);
 
+	/* Only the overflow is left that they wait for. */
+	kt_end_slots(many);
 	kill_and_join(test, joiner);
 	KUNIT_EXPECT_TRUE(test, kt_running(getter));
 	kill_and_join(test, getter);
+	/* To unregister one whose registration failed is reported, and does nothing. */
+	mmun_kunit_warnings();
+	mmun_notifier_unregister(&sub->mn, mm);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_warnings(), 1U);
 	mmun_notifier_synchronize();
 	KUNIT_EXPECT_EQ(test, atomic_read(&life->allocs), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&life->frees), 1);

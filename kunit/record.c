@@ -252,6 +252,38 @@ static void owed_end_of_a_record_keeps_its_bounds(struct kunit *test)
 }
 
 /*
+ * The record of a range that is over stays while a leaver is still owed the end. A new
+ * range of the same object, which is in overflow, is not taken for it at its end.
+ */
+static void ended_record_is_not_found_by_its_object(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *other = kt_register_logged(test, mm);
+	struct kt_many *many;
+	struct kt_sub *sub = join_unowed(test, mm, other, &many);
+	struct kt_range *range = begin_record(test, other, FROM, TO);
+	struct kt_actor *leaver;
+
+	leaver = kt_do_to_gate(test, &sub->end, NULL, kt_way_of(test), sub);
+	kt_end(range);
+	KUNIT_EXPECT_EQ(test, kt_state(other).records, 1U);
+	mmun_kunit_no_records = true;
+	KUNIT_ASSERT_EQ(test, kt_start(range), 0);
+	KUNIT_EXPECT_EQ(test, kt_state(other).overflow, 1U);
+	kt_end(range);
+	KUNIT_EXPECT_EQ(test, kt_state(other).overflow, 0U);
+	KUNIT_EXPECT_EQ(test, kt_state(other).invalidating, many->slots);
+	KUNIT_EXPECT_EQ(test, kt_calls(other, CB_END, range), 2);
+	kt_gate_open(&sub->end);
+	kt_join(test, leaver);
+	kt_await_way_frees(test, sub);
+	KUNIT_EXPECT_EQ(test, kt_ends(sub), 1);
+	KT_ASSERT_UNTIL(test, !kt_state(other).records);
+	kt_end_many(many);
+	expect_no_record(test, other);
+}
+
+/*
  * A subscriber that leaves while its start runs in a range with a record, and then
  * succeeds, gets the end of that range once, with its bounds.
  */
@@ -691,6 +723,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(09, joiner_ahead_of_a_records_walk_is_not_called),
 	KT_CASE_PARAM(09, leaver_gets_ends_of_records, way_gen_params),
 	KT_CASE_PARAM(09, owed_end_of_a_record_keeps_its_bounds, way_gen_params),
+	KT_CASE_PARAM(09, ended_record_is_not_found_by_its_object, way_gen_params),
 	KT_CASE_PARAM(09, leaver_in_a_records_start_gets_one_end, way_gen_params),
 	KT_CASE(03, leaver_ignores_a_records_walk_past_it),
 	KT_CASE_PARAM(09, failed_start_of_a_record_gets_no_end, way_gen_params),

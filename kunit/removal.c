@@ -15,8 +15,8 @@
 
 #include "real.h"
 
-/* The worker's pauses grow at least to this, in jiffies. */
-#define SHORTEST_LONG_DELAY	(HZ / 10)
+/* A pause of the worker that need not grow any more, in jiffies: the longest in an rmmod. */
+#define GROWN_DELAY	(HZ / 10)
 
 /* A number that the kernel does not give any range of these cases. */
 #define FAR_NUMBER	1000001UL
@@ -73,7 +73,7 @@ static void expect_stays(struct kunit *test, struct mmun_subscriptions *subs)
 		KUNIT_EXPECT_GT(test, mmun_kunit_attached(), 0U);
 		KUNIT_EXPECT_EQ(test, kt_state(subs).doubts, 1U);
 		after = kt_state(subs).retry_delay;
-		KUNIT_EXPECT_TRUE(test, after > before || after >= SHORTEST_LONG_DELAY);
+		KUNIT_EXPECT_TRUE(test, after > before || after >= GROWN_DELAY);
 	}
 }
 

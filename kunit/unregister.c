@@ -604,6 +604,78 @@ static void second_unregister_is_reported(struct kunit *test)
 	life_assert_mm_count(test, mm, FRESH_COUNT);
 }
 
+/* A walk that stops when it has found the subscriber, and has not stored its place yet. */
+struct found {
+	struct kt_watch watch;
+	bool inside;			/* it has found it */
+	bool returned;			/* the unregister has returned */
+	bool too_early;			/* ... while the walk stood there */
+};
+
+static const struct found_param {
+	const char *name;
+	bool query;
+} founds[] = {
+	{ "start of a range", false },
+	{ "young query", true },
+};
+
+KT_NAMED_PARAM(found, founds);
+
+static void wait_for_the_unregister(struct kt_watch *watch)
+{
+	struct found *f = watch->arg;
+
+	WRITE_ONCE(f->inside, true);
+	f->too_early = kt_spin_until(READ_ONCE(f->returned), 500);
+}
+
+/*
+ * A walk that has begun is not past a subscriber because the walk before it, in the same
+ * slot, was: an unregister waits for it, also between the walk's look at the list and
+ * its first report of its place.
+ */
+static void unregister_waits_for_a_walk_that_has_found_it(struct kunit *test)
+{
+	const struct found_param *param = test->param_value;
+	struct found *f = kt_new(test, sizeof(*f));
+	struct mm_struct *mm = life_mm(test);
+	struct kt_sub *keeper = kt_register(test, mm, &kt_ops);
+	struct kt_sub *sub = kt_register(test, mm, &kt_ops);
+	struct kt_range *range = kt_blockable(test, mm, FROM, TO);
+	struct kt_actor *walker;
+	unsigned int other;
+	int ret;
+
+	if (!kt_two_cpus(test, &other))
+		kunit_skip(test, "there is one CPU only");
+	kt_end(kt_begin(test, mm, FROM, TO));
+	f->watch.fn = wait_for_the_unregister;
+	f->watch.arg = f;
+	walker = param->query ? kt_prepare(test, mm, KT_CLEAR_FLUSH_YOUNG, NULL) :
+				kt_prepare(test, NULL, KT_START, range);
+	walker->cpu = other;
+	walker->watch = &f->watch;
+	walker->word = &sub->mn.priv.linked;
+	kt_go(walker);
+	while (!READ_ONCE(f->inside) && kt_running(walker))
+		cond_resched();
+	if (READ_ONCE(f->inside)) {
+		kt_unregister(sub);
+		WRITE_ONCE(f->returned, true);
+	}
+	ret = kt_join(test, walker);
+	if (ret == -EOPNOTSUPP)
+		kunit_skip(test, "no breakpoints on data");
+	KUNIT_EXPECT_TRUE(test, f->inside);
+	KUNIT_EXPECT_FALSE(test, f->too_early);
+	if (!param->query)
+		kt_end(range);
+	KUNIT_EXPECT_EQ(test, kt_starts(sub), 1);
+	KUNIT_EXPECT_EQ(test, kt_ends(sub), 1);
+	kt_expect_quiet(test, keeper);
+}
+
 static struct kunit_case cases[] = {
 	KT_CASE(09, ranges_arrive_until_release_returns),
 	KT_CASE(03, unregister_calls_release_once),
@@ -615,6 +687,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(03, all_leavers_are_woken),
 	KT_CASE_PARAM(03, unregister_ignores_a_walk_past_it, walk_place_gen_params),
 	KT_CASE_PARAM(03, unregister_waits_for_a_walk_ahead_of_it, walk_place_gen_params),
+	KT_CASE_PARAM(03, unregister_waits_for_a_walk_that_has_found_it, found_gen_params),
 	KT_CASE(03, unregister_in_own_release_may_free),
 	KT_CASE(03, unregister_in_own_release_waits_for_others),
 	KT_CASE(03, release_may_free_other_subscribers),
