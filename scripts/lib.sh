@@ -4,7 +4,7 @@
 # The common part of all scripts here. Three endings, everywhere:
 #   1  a test failed
 #   2  the guest was lost: panic, hang, silence, out of time
-#   3  this host could not run it, or was asked for what there is not
+#   3  this host could not run it, or was asked for something that does not exist
 #
 # The cache, outside the tree:
 #   kernels/V/   release, image, modules, build (headers), unpacked

@@ -14,8 +14,8 @@ suite_names() {
 	echo demo
 }
 
-# check_tests NAME,NAME...: each is a suite, or the third ending: a guest that is told
-# of none would run none, and find nothing wrong.
+# check_tests NAME,NAME...: each is a suite, or the third ending: for another name a guest
+# would run nothing, and find nothing wrong.
 check_tests() {
 	local name names
 

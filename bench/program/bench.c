@@ -48,7 +48,7 @@ static bool wants(const char *group)
 	size_t len = strlen(group);
 	const char *p = options->only;
 
-	/* With a line, none measures anything but it. */
+	/* With --line each group measures that line and nothing else. */
 	if (!p)
 		return true;
 	do {
@@ -64,7 +64,8 @@ static bool can_begin(void)
 	int fd = open(BENCH_DEVICE, O_RDWR | O_CLOEXEC);
 
 	if (fd < 0) {
-		fprintf(stderr, "%s cannot be opened: %s; it needs root, mmun.ko and bench/module/mmun_bench.ko\n",
+		fprintf(stderr,
+			"%s cannot be opened: %s; it needs root, mmun.ko and mmun_bench.ko\n",
 			BENCH_DEVICE, strerror(errno));
 		return false;
 	}

@@ -39,19 +39,19 @@ def kunit(argv: list[str]) -> int:
     report = directory / "kunit.txt"
     with open(report, "w", encoding="utf-8") as output:
         totals = verdict.read_kunit(lines[begin:end], output)
-    said = report.read_text().splitlines()
+    printed = report.read_text().splitlines()
     if not totals.passed:
         # Not every kernel has every suite.
         why = [found[0] for line in lines if (found := re.search("no case matches .*", line))]
         if why or not totals.failed:
-            said = why[:1] or ["kunit: no case ran"]
+            printed = why[:1] or ["kunit: no case ran"]
             totals.failed = 1
             how = "full"
     if how == "full":
-        print("\n".join(said))
+        print("\n".join(printed))
     elif totals.failed:
         bad = re.compile("FAILED|CRASHED|ERROR|# .*(EXPECT|ASSERT|Expected)")
-        print("\n".join([line for line in said if bad.search(line)][:40]))
+        print("\n".join([line for line in printed if bad.search(line)][:40]))
     all_of_it = verdict.Totals.read(directory / "totals")
     all_of_it += totals
     all_of_it.write(directory / "totals")

@@ -113,7 +113,7 @@ class Guest:
             self.process.kill()
             self.process.wait()
 
-    def said(self, text: bytes) -> bool:
+    def logged(self, text: bytes) -> bool:
         """Is this in the kernel's log?"""
         return text in self.console.read_bytes()
 
@@ -134,7 +134,7 @@ class Guest:
         while self.alive() and time.monotonic() - began < KVM_TRIAL:
             time.sleep(POLL)
         self.kill()
-        found = "kvm" if self.said(b"Kernel panic") else "tcg"
+        found = "kvm" if self.logged(b"Kernel panic") else "tcg"
         known.write_text(f"{found} {key}\n")
         self.console.write_bytes(b"")
         return found
@@ -213,9 +213,9 @@ def judge(guest: Guest, tree: verdict.Tree, lost: str) -> int:
     """The oracles; prints what they find, and returns the ending."""
     options = guest.options
     lines = splats.text_lines(guest.console.read_bytes())
-    if not lost and guest.said(b"Kernel panic"):
+    if not lost and guest.logged(b"Kernel panic"):
         lost = "the kernel panicked"
-    elif not lost and not guest.said(b"reboot: Power down"):
+    elif not lost and not guest.logged(b"reboot: Power down"):
         lost = "it did not power itself off"
     ending = host.FAILED if tree.totals.failed else 0
 
@@ -259,7 +259,7 @@ def main(argv: list[str]) -> int:
     # Under TCG with two threads a stock kernel trips, rarely, over its own patching of
     # its text while it boots. Before our init runs nothing of ours is to blame: once
     # more, and only once.
-    if guest.said(b"Kernel panic") and not guest.said(b"Run /init as init"):
+    if guest.logged(b"Kernel panic") and not guest.logged(b"Run /init as init"):
         host.say(f"{options.label}: the kernel panicked before our init; booting once more ...")
         guest, tree, lost = boot(options)
     return judge(guest, tree, lost)

@@ -63,10 +63,10 @@ class Matrix:
         self.cells[row, column] = word or text
         self.totals += totals
 
-    def programs(self, row: str, said: str, totals: verdict.Totals | None) -> None:
+    def programs(self, row: str, printed: str, totals: verdict.Totals | None) -> None:
         """Note the suites that a guest printed. Its oracles' own failures are in no suite's line."""
         failed = 0
-        for line in said.splitlines():
+        for line in printed.splitlines():
             if line.startswith(row) and (found := LINE.match(line.removeprefix(row))):
                 counts = verdict.Totals(*map(int, found.groups()[1:]))
                 self.note(row, found[1].removeprefix("t_"), counts)
@@ -123,9 +123,9 @@ def run_row(matrix: Matrix, row: str) -> None:
     out = logs / "programs"
     host.say(f"booting Linux {row} ...")
     command = [host.SCRIPTS / "guest", "-l", row, "-t", "3600", "-k", image, "-i", initramfs, "-o", out]
-    with open(logs / "programs.txt", "wb") as said:
+    with open(logs / "programs.txt", "wb") as printed:
         guest = subprocess.run(command + ["MMUN_LIMIT=900"] * (kind == "test"), check=False,
-                               stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT)
+                               stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT)
     text = (logs / "programs.txt").read_text(errors="replace")
     if guest.returncode == host.UNABLE:
         sys.stderr.write(text)
@@ -149,8 +149,8 @@ def run_kunit(matrix: Matrix, row: str, logs) -> None:
     """The KUnit suites of one kernel."""
     where = host.cache() / "logs" / f"{row}-kunit"
     (where / "totals").unlink(missing_ok=True)
-    with open(logs / "kunit.txt", "wb") as said:
-        code = subprocess.run([host.SCRIPTS / "kunit", row], check=False, stdout=said).returncode
+    with open(logs / "kunit.txt", "wb") as printed:
+        code = subprocess.run([host.SCRIPTS / "kunit", row], check=False, stdout=printed).returncode
     if code == host.UNABLE:
         sys.exit(host.UNABLE)
     if where.is_dir():

@@ -22,8 +22,8 @@ EXIT = re.compile(r"\s*# exit code (\d+), (\d+) s$")
 NOISE = re.compile(r"\s*(# .*RUN|# .*  OK |# Starting|# PASSED|# FAILED|# Totals|# exit code \d|$)")
 FAULT = re.compile(r"\s*# (Bail out!.*|\d+ tests reported, \d+ planned)$")
 RESULT = re.compile(r"(not )?ok \d+ \S+$")
-# The parser waits for a result, and takes a line of another form from its front never:
-# nobody looks at one line as often as this.
+# The parser can look for a result for ever at a line that is none. It looks at no other
+# line as often as this.
 TOO_OFTEN = 100_000
 
 
@@ -113,7 +113,7 @@ def count(counts) -> Totals:
 class Suite:
     """One suite of a tree, as the parser read it."""
 
-    def __init__(self, test, said: str = ""):
+    def __init__(self, test, printed: str = ""):
         self.name = test.name
         self.totals = count(test.counts)
         self.code = self.seconds = None
@@ -151,7 +151,7 @@ class Suite:
         if (faults or test.status.name == "FAILURE") and not failed:
             self.totals.failed = max(1, len(faults))
         if self.totals.failed and not self.report:
-            self.report += re.findall(r"\[ERROR\] Test: (.*)", said)
+            self.report += re.findall(r"\[ERROR\] Test: (.*)", printed)
 
     def _ended(self, log: list[str]) -> None:
         for line in log:
@@ -189,21 +189,21 @@ class Tree:
     def read(self, lines: Iterable[str]) -> "Tree":
         """Read all of it."""
         parser = load_parser()
-        said = io.StringIO()
+        printed = io.StringIO()
         judged = []
 
         def footer(test) -> None:
             judged.append(test)
-            suite = Suite(test, said.getvalue())
-            said.seek(0)
-            said.truncate()
+            suite = Suite(test, printed.getvalue())
+            printed.seek(0)
+            printed.truncate()
             self.code = suite.code
             self.totals += suite.totals
             if not self.raw or suite.totals.failed:
                 print(suite.line(self.label), flush=True)
 
         stream = self._lines(lines)
-        with printing(parser, said, footer):
+        with printing(parser, printed, footer):
             try:
                 main = parser.parse_run_tests(stream)
             except NoKtap as line:
