@@ -4,8 +4,8 @@
  * whether it uses mmun or the kernel's own notifier. And a process mirrored through mmun
  * does not suffer from a slow driver that does not use mmun.
  *
- * What waits for the sleep takes as long as the sleep. So the sleep is much longer than
- * anything else takes on a loaded machine, and is ended when all others are done.
+ * A task that waits for the sleep takes as long as the sleep. So the sleep is much longer
+ * than anything else takes on a loaded machine, and is ended when all others are done.
  */
 #include "t_common.h"
 #include "kselftest_harness.h"
