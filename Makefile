@@ -136,6 +136,9 @@ kunit:
 check-hmm:
 	@scripts/hmm
 
+soak:
+	@scripts/soak
+
 coverage:
 	@scripts/coverage
 
@@ -201,6 +204,7 @@ help:
 	@echo '  make kunit       run the KUnit suites on a debug kernel, which is built once'
 	@echo '  make check-hmm   run upstream'"'"'s hmm-tests on the kernel'"'"'s own core and on mmun'
 	@echo '  make check-all   make check, then coverage, mutants and packages, which take long'
+	@echo '  make soak        run the tests RUNS times beside two processes that spin'
 	@echo '  make coverage    measure with gcov how much of the core the tests execute'
 	@echo '  make mutants     put small faults into the core: do the suites catch each one?'
 	@echo '                   (MUTANTS="012 03", MUTANTS="--for FUNCTION")'
@@ -238,4 +242,4 @@ help:
 	@echo '  V=1                show the console of the guest'
 
 .PHONY: all need-kdir modules probes tools install install-files uninstall clean need-symvers
-.PHONY: demo check check-hmm guest kunit coverage mutants check-all events matrix bench profile lint selftest test-range version release help docs check-package check-machine
+.PHONY: demo check check-hmm guest kunit soak coverage mutants check-all events matrix bench profile lint selftest test-range version release help docs check-package check-machine
