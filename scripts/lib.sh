@@ -8,7 +8,7 @@
 #
 # The cache, outside the tree:
 #   kernels/V/   release, image, modules, build (headers), unpacked
-#   kernels/V-F/ a test kernel, built: see kernels.sh
+#   kernels/V-F/ a test kernel, built: see mmun_run/kernels.py
 #   kernels/V-rt-amd64/, kernels/V-cloud-amd64/  Debian's images of these names, as V/
 #   kselftest/   the harness, kunit.py, checkpatch, the coccinelle scripts and the
 #                headers for user space of the kernel source package
