@@ -107,7 +107,7 @@ void sub_log(struct test_sub *sub, const struct mmun_test_event *event);
 bool sub_refuses(struct test_sub *sub);
 
 /*
- * Sleep for MS milliseconds. MS is read again every 10 ms, so a knob that is turned down
+ * Sleep for MS milliseconds. MS is read again four times a second, so a knob that is turned down
  * ends the sleep. No signal does: a task that is being killed is to be slow too.
  */
 #define nap(ms) do {							\
@@ -115,7 +115,7 @@ bool sub_refuses(struct test_sub *sub);
 	s64 __left;							\
 									\
 	while ((__left = (ms) - ktime_ms_delta(ktime_get(), __begin)) > 0) \
-		msleep(min_t(s64, __left, 10));				\
+		msleep(min_t(s64, __left, 250));			\
 } while (0)
 
 /* ring.c */
