@@ -78,6 +78,15 @@ def strip_objects(build: pathlib.Path) -> None:
                 os.unlink(os.path.join(directory, name))
 
 
+def error_lines(lines: list[str]) -> list[str]:
+    """The lines of a log that tell why a build failed, with some around them."""
+    wanted: set[int] = set()
+    for i, line in enumerate(lines):
+        if "error:" in line or "***" in line:
+            wanted.update(range(max(i - 2, 0), min(i + 4, len(lines))))
+    return [lines[i] for i in sorted(wanted)][:20]
+
+
 def read(path: pathlib.Path) -> str:
     """Its only line; empty if there is no such file."""
     return path.read_text().strip() if path.is_file() else ""
@@ -170,13 +179,8 @@ class Kernel:
                 return process.returncode == 0
 
     def errors(self) -> list[str]:
-        """The lines of the log that tell why a build failed, with some around them."""
-        lines = self.log.read_text(errors="replace").splitlines()
-        wanted: list[str] = []
-        for i, line in enumerate(lines):
-            if "error:" in line or "***" in line:
-                wanted += lines[max(i - 2, 0):i + 4]
-        return wanted[:20]
+        """Of the log."""
+        return error_lines(self.log.read_text(errors="replace").splitlines())
 
     def get(self) -> None:
         """Build it, unless it is there."""

@@ -78,6 +78,14 @@ class Key(unittest.TestCase):
                          hashlib.sha256(text).hexdigest() + "  -")
 
 
+class Errors(unittest.TestCase):
+    """The part of a log that is shown."""
+
+    def test_lines_are_shown_once(self):
+        lines = [f"CC {i}" for i in range(9)] + ["a.c:1: error: no", "make: *** [a.o] Error 1", "x"]
+        self.assertEqual(kernels.error_lines(lines), ["CC 7", "CC 8", *lines[9:]])
+
+
 class Objects(unittest.TestCase):
     """What goes when a kernel is built, and what modules need."""
 
