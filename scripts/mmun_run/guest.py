@@ -140,11 +140,16 @@ class Guest:
         return found
 
     def watch(self) -> str:
-        """Until it ends, or is lost; says why."""
+        """Until it ends, or is lost; says why. A guest of a check that was killed goes too: it
+        would keep the lock of the cache."""
         began = spoke = time.monotonic()
+        parent = os.getppid() if "MMUN_LOCKED" in os.environ else None
         size = None
         while self.alive():
             time.sleep(POLL)
+            if parent not in (None, os.getppid()):
+                self.kill()
+                sys.exit(host.UNABLE)
             now = time.monotonic()
             sizes = self.console.stat().st_size, self.results.stat().st_size
             if sizes != size:
