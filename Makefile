@@ -139,6 +139,9 @@ check-hmm:
 soak:
 	@scripts/soak
 
+evidence:
+	@scripts/mmun-run evidence
+
 coverage:
 	@scripts/coverage
 
@@ -205,6 +208,7 @@ help:
 	@echo '  make check-hmm   run upstream'"'"'s hmm-tests on the kernel'"'"'s own core and on mmun'
 	@echo '  make check-all   make check, then coverage, mutants and packages, which take long'
 	@echo '  make soak        run the tests RUNS times beside two processes that spin'
+	@echo '  make evidence    print what tests each promise of the contract, and when that last passed'
 	@echo '  make coverage    measure with gcov how much of the core the tests execute'
 	@echo '  make mutants     put small faults into the core: do the suites catch each one?'
 	@echo '                   (MUTANTS="012 03", MUTANTS="--for FUNCTION")'
@@ -242,4 +246,4 @@ help:
 	@echo '  V=1                show the console of the guest'
 
 .PHONY: all need-kdir modules probes tools install install-files uninstall clean need-symvers
-.PHONY: demo check check-hmm guest kunit soak coverage mutants check-all events matrix bench profile lint selftest test-range version release help docs check-package check-machine
+.PHONY: demo check check-hmm guest kunit soak evidence coverage mutants check-all events matrix bench profile lint selftest test-range version release help docs check-package check-machine

@@ -4,8 +4,10 @@
   guest ...                boot a guest and judge it
   tree LABEL TOTALS        judge the tree of KTAP on stdin; its exit code is that of the suite
   kunit DIR brief|full     judge the cases of KUnit in the log of the guest in DIR
+  evidence                 print Documentation/evidence.rst
   hmm [-b] RESULTS TOTALS  compare the two columns of upstream's tests
   kernel [-o] V-FLAVOUR    build a test kernel, or print the options that it is asked for
+  kunit-table              print kunit/README.md
   matrix                   each suite on each kernel, as a table
   mutants ...              does a case notice each small fault in the core?
   splats FILE              print the lines of a kernel log that must not be there
@@ -18,7 +20,7 @@ import pathlib
 import re
 import sys
 
-from . import guest, hmm, host, kernels, matrix, mutants, splats, times, variables, verdict
+from . import cases, evidence, guest, hmm, host, kernels, matrix, mutants, splats, times, variables, verdict
 
 
 def tree(argv: list[str]) -> int:
@@ -68,8 +70,8 @@ def scan(argv: list[str]) -> int:
     return host.FAILED if found else 0
 
 
-COMMANDS = {"guest": guest.main, "tree": tree, "kunit": kunit, "hmm": hmm.main,
-            "kernel": kernels.main,
+COMMANDS = {"evidence": evidence.main, "guest": guest.main, "tree": tree, "kunit": kunit, "hmm": hmm.main,
+            "kernel": kernels.main, "kunit-table": cases.main,
             "matrix": matrix.main, "mutants": mutants.main,
             "splats": scan, "times": times.main,
             "variables": variables.main}

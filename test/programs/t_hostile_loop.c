@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The hostile ends of t_hostile, and some that take luck, again and again: what one
- * of them leaves behind adds up.
+ * of them leaves behind adds up (promise 22).
  */
 #include "t_hostile_end.h"
 

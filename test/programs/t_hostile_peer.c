@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hostile ends beside a list notifier of somebody else's that refuses a range of the
+ * Promise 22: hostile ends beside a list notifier of somebody else's that refuses a range of the
  * reaper. The kernel's interval state of that mm is then marked for as long as it
  * lives: what mmun has in it may be lost, and nothing else.
  */

@@ -315,6 +315,7 @@ static void prepare_invalidators(struct __test_metadata *_metadata,
 				ms));
 }
 
+/* promise 14 */
 TEST_F_TIMEOUT(latency, fault_elsewhere_and_subscription_do_not_wait_for_48, 200)
 {
 	const struct records *records = self->records;
@@ -429,6 +430,7 @@ static void start_slow_ranges(struct __test_metadata *_metadata,
 	sleep_ms(STARVE_MS / 2);
 }
 
+/* promise 19: a registration does not starve */
 TEST_F_TIMEOUT(latency, second_register_completes_beside_60_slow_ranges, 200)
 {
 	const struct records *records = self->records;
@@ -447,6 +449,7 @@ TEST_F_TIMEOUT(latency, second_register_completes_beside_60_slow_ranges, 200)
 	EXPECT_LT(took, longest + STARVE_MS / 2 + 2 * control);
 }
 
+/* promise 19 */
 TEST_F_TIMEOUT(latency, register_that_waits_can_be_killed, 200)
 {
 	int took, control;
@@ -571,6 +574,7 @@ static int hold_range(FIXTURE_DATA(latency) *self, __u32 *hold)
 	return peer_wait_held(self->peer, *hold);
 }
 
+/* promise 14: only the tasks that wait for the range wake up */
 TEST_F_TIMEOUT(latency, mmap_is_not_slowed_by_400_sleeping_readers, 200)
 {
 	static pthread_t thread[SLEEPERS];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The mirror: what it shows is what the process has, an invalidation takes
- * exactly what it covers, and CHECK says no when something is stale.
+ * exactly what it covers, and CHECK says no when something is stale (promises 12 and 13).
  */
 #include "t_common.h"
 #include "kselftest_harness.h"

@@ -2,7 +2,7 @@
 /*
  * The in-kernel registration returns -EINTR when a signal is pending, which
  * drivers took for a failure. Under a 50 us timer, in a process with 10,000
- * VMAs, a subscription must succeed all the same.
+ * VMAs, a subscription must succeed all the same (promise 19).
  */
 #include "t_common.h"
 #include "kselftest_harness.h"
