@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* get, put and deferred destruction: contracts 1, 2, 5, 6 and 8. */
+/* get, put and deferred destruction: contracts 1, 2, 4, 5, 6 and 8. */
 #include "t_common.h"
 #include "kselftest_harness.h"
 
@@ -108,6 +108,70 @@ TEST_F(get, c1_get_locked)
 	EXPECT_OBJECTS(1, 0);
 	EXPECT_EQ(0, detach_how(self->fd, a, MMUN_TEST_PUT));
 	EXPECT_EQ(0, detach_how(self->fd, b, MMUN_TEST_PUT));
+}
+
+/* A callback on this mm that sleeps, until it is woken. */
+static int begin_slow_call(FIXTURE_DATA(get) *self, struct target *t, __u32 *id)
+{
+	unsigned long addr = target_mmap(t, 1);
+	struct want w = {
+		.what = MMUN_TEST_EV_START, .event = EV_UNMAP,
+		.start = addr, .end = addr + PAGE,
+	};
+	int ret;
+
+	if (!addr)
+		return -ENOMEM;
+	ret = attach_list(self->fd, t->pid, id);
+	if (!ret)
+		ret = set_knobs(self->fd, *id, 0, 60000, 0, 0);
+	if (!ret)
+		ret = target_begin(t, SYS_munmap, addr, PAGE);
+	w.id = *id;
+	return ret ?: log_wait(&self->log, &w, IN_TIME_MS) ? 0 : -ETIME;
+}
+
+/* Another process waits for all that was left to call_srcu. */
+static pid_t begin_sync(FIXTURE_DATA(get) *self, pid_t subscribed)
+{
+	__u32 id;
+	pid_t pid;
+
+	if (attach_list(self->fd, subscribed, &id) ||
+	    detach_how(self->fd, id, MMUN_TEST_NO_RELEASE))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(dev_sync(self->fd) ? 1 : 0);
+	}
+	return pid;
+}
+
+/*
+ * contract 4. The end of the wait is looked for until it would have come three times over,
+ * had no callback been running.
+ */
+TEST_F_TIMEOUT(get, c4_call_srcu_waits_for_a_callback_on_another_mm, 120)
+{
+	int begin = now_ms(), ms;
+	__u32 slow;
+	pid_t pid;
+
+	pid = begin_sync(self, self->t[1].pid);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, wait_pid(pid, IN_TIME_MS));
+	ms = now_ms() - begin;
+
+	ASSERT_EQ(0, begin_slow_call(self, &self->t[0], &slow));
+	pid = begin_sync(self, self->t[1].pid);
+	ASSERT_LT(0, pid);
+	EXPECT_EQ(-ETIME, wait_pid(pid, 3 * ms));
+	EXPECT_FALSE(target_answered(&self->t[0], 0));
+	ASSERT_EQ(0, set_knobs(self->fd, slow, 0, 0, 0, 0));
+	EXPECT_EQ(0, target_reply(&self->t[0], IN_TIME_MS));
+	EXPECT_EQ(0, wait_pid(pid, IN_TIME_MS));
+	EXPECT_EQ(0, detach(self->fd, slow));
 }
 
 /* contract 5: a grace period is not enough, the frees must be over */
