@@ -102,6 +102,7 @@
 #include <linux/oom.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "mmun_event.h"
@@ -166,8 +167,9 @@ struct mmun_shim {
 #define RELEASE_PATIENCE	12
 /* How often rmmod says what it waits for. */
 #define REPORT_INTERVAL	(10 * HZ)
-/* How long a task pauses after a range, at most. */
-#define LONGEST_PAUSE	(HZ / 4UL)
+/* How long a task pauses after a range, at most; and one that has no address space. */
+#define LONGEST_PAUSE	(60UL * HZ)
+#define SHORT_PAUSE	(HZ / 4UL)
 /* How long rmmod waits for case 4 when the exit is through. */
 #define LOSE_PATIENCE	(2 * HZ)
 
@@ -186,6 +188,8 @@ static DEFINE_SPINLOCK(shims_lock);
  */
 static atomic_t text_users = ATOMIC_INIT(0);
 static DECLARE_WAIT_QUEUE_HEAD(text_unused);
+/* The tasks that pause after a range: pause_after_range(). */
+static DECLARE_WAIT_QUEUE_HEAD(pauses);
 
 static struct mmun_shim *to_shim(struct mmun_subscriptions *subs)
 {
@@ -500,13 +504,25 @@ static noinline void end_unslotted(struct mmun_subscriptions *subs,
 		mmun_event_end_unslotted(subs, kernel_range, &range);
 }
 
-/* The longer the removal has waited, the longer is the pause. */
+/*
+ * A task whose range ends when the removal has waited for a time T sleeps until that
+ * has waited for 2T, or is done. So at 2T every task sleeps whose range has ended since
+ * T, and it sleeps outside of any range. Once T is long enough for each task to end one
+ * range, none is in flight at 2T, however many tasks raise them without end. With pauses
+ * of one length there is no such moment: a thousand tasks that wait for the processor
+ * stretch each other's ranges.
+ *
+ * A fatal signal ends the pause. A task without an address space is one of the few
+ * threads of the kernel, as kswapd, which others wait for: it pauses briefly.
+ */
 static noinline void pause_after_range(struct mmun_shim *shim)
 {
 	unsigned long since = READ_ONCE(shim->throttled);
+	unsigned long longest = current->mm ? LONGEST_PAUSE : SHORT_PAUSE;
 
 	if (since)
-		schedule_timeout_uninterruptible(clamp((jiffies - since) / 4, 1UL, LONGEST_PAUSE));
+		wait_event_killable_timeout(pauses, READ_ONCE(shim->throttled) != since,
+					    clamp(jiffies - since, 1UL, longest));
 }
 
 static void bridge_end(struct mmu_notifier *mn,
@@ -518,8 +534,7 @@ static void bridge_end(struct mmu_notifier *mn,
 		end_unslotted(&shim->subs, kernel_range);
 	/*
 	 * The range is over for the kernel's intervals. While the interval is being
-	 * removed, a pause here lets the moment come when no range is in flight,
-	 * however many tasks raise ranges without end.
+	 * removed, a pause here lets the moment come when no range is in flight.
 	 */
 	if (unlikely(READ_ONCE(shim->throttled)) &&
 	    mmu_notifier_range_blockable(kernel_range))
@@ -696,6 +711,8 @@ static void remove_interval(struct mmun_shim *shim,
 	WRITE_ONCE(shim->throttled, jiffies ?: 1);
 	mmu_interval_notifier_remove(interval_sub);
 	WRITE_ONCE(shim->throttled, 0);
+	/* put_bridge() comes later: the kernel waits for the tasks that pause in our text. */
+	wake_up_all(&pauses);
 }
 
 /* Case 6. True if no range was in flight, and so the mm is not marked. */

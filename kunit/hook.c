@@ -213,6 +213,7 @@ void mmun_kunit_look(struct mmun_subscriptions *subs,
 	state->settle_delay = to_shim(subs)->settle_delay;
 	state->retry_delay = to_shim(subs)->retry_delay;
 	state->throttled = READ_ONCE(to_shim(subs)->throttled);
+	state->pausing = waitqueue_active(&pauses);
 	state->worker_pauses = timer_pending(&to_shim(subs)->work.timer);
 	state->seq = subs->invalidate_seq;
 	mmun_unlock(subs);
@@ -312,6 +313,12 @@ void mmun_kunit_use_up_patience(struct mmun_subscriptions *subs)
 	to_shim(subs)->through = (jiffies - LOSE_PATIENCE - 1) ?: 1;
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_use_up_patience);
+
+void mmun_kunit_throttle_since(struct mmun_subscriptions *subs, unsigned long since)
+{
+	WRITE_ONCE(to_shim(subs)->throttled, since ?: 1);
+}
+EXPORT_SYMBOL_GPL(mmun_kunit_throttle_since);
 
 void mmun_kunit_recover(struct mmun_subscriptions *subs)
 {

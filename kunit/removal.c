@@ -595,46 +595,130 @@ static void doubt_of_marked_mm_lasts_until_exit(struct kunit *test)
 
 /* --- a removal that waits --- */
 
+/* A removal that waits for a range which @peer holds, and two ranges of others. */
+struct waiting {
+	struct mm_struct *mm;
+	struct peer_interval *peer;
+	struct kt_sub *sub;
+	struct mmun_subscriptions *subs;
+	struct kt_actor *held;
+	struct kt_range *other;
+	struct kt_range *reaping;
+};
+
+static struct waiting *begin_waiting(struct kunit *test)
+{
+	struct waiting *w = kt_new(test, sizeof(*w));
+	struct file *file = new_file(test, PAGES(1));
+	unsigned long at;
+
+	w->mm = kt_mm(test);
+	at = map_file(test, w->mm, file, PAGES(1));
+	w->peer = peer_insert(test, w->mm, at, PAGES(1));
+	w->other = kt_blockable(test, w->mm, FROM, TO);
+	w->reaping = kt_nonblock(test, w->mm, FROM, TO);
+	w->sub = kt_register(test, w->mm, &kt_range_ops);
+	w->subs = mmun_kunit_hold(w->mm);
+	w->held = cut_off_to_gate(test, &w->peer->gate, file);
+	KUNIT_ASSERT_EQ(test, kt_start(w->reaping), 0);
+	kt_unregister(w->sub);
+	KUNIT_EXPECT_EQ(test, kt_state(w->subs).throttled, 0UL);
+	mmun_kunit_cut_off(w->mm);
+	KT_ASSERT_UNTIL(test, kt_state(w->subs).throttled);
+	KUNIT_EXPECT_EQ(test, mmun_kunit_accept_on(w->subs, &w->other->kernel), 0);
+	return w;
+}
+
+static void end_waiting(struct kunit *test, struct waiting *w)
+{
+	kt_end(w->reaping);
+	kt_gate_open(&w->peer->gate);
+	kt_join(test, w->held);
+	KUNIT_EXPECT_TRUE(test, kt_until(!mmun_kunit_attached()));
+	KUNIT_EXPECT_EQ(test, kt_state(w->subs).throttled, 0UL);
+}
+
+static void finish_waiting(struct kunit *test, struct waiting *w)
+{
+	mmun_kunit_let_go(w->subs);
+	expect_paired(test, w->sub);
+}
+
+static int end_other(void *arg)
+{
+	struct waiting *w = arg;
+
+	mmun_kunit_end_on(w->subs, &w->other->kernel);
+	return 0;
+}
+
 /*
  * While the kernel looks for a moment without a range, a task pauses after each of its
- * ranges, the longer the removal has waited; but not after one that may not block.
+ * ranges for as long as the removal has waited; but not after one that may not block.
  */
 static void ranges_are_slowed_down_during_removal(struct kunit *test)
 {
-	struct mm_struct *mm = kt_mm(test);
-	struct file *file = new_file(test, PAGES(1));
-	unsigned long at = map_file(test, mm, file, PAGES(1));
-	struct peer_interval *peer = peer_insert(test, mm, at, PAGES(1));
-	struct kt_range *other = kt_blockable(test, mm, FROM, TO);
-	struct kt_range *reaping = kt_nonblock(test, mm, FROM, TO);
-	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
-	struct mmun_subscriptions *subs = mmun_kunit_hold(mm);
+	struct waiting *w = begin_waiting(test);
 	unsigned long before, waited;
-	struct kt_actor *range;
+	struct kt_actor *task;
 
-	range = cut_off_to_gate(test, &peer->gate, file);
-	KUNIT_ASSERT_EQ(test, kt_start(reaping), 0);
-	kt_unregister(sub);
-	KUNIT_EXPECT_EQ(test, kt_state(subs).throttled, 0UL);
-	mmun_kunit_cut_off(mm);
-	KT_ASSERT_UNTIL(test, kt_state(subs).throttled);
-	KT_ASSERT_UNTIL(test, jiffies - kt_state(subs).throttled >= 40);
-	KUNIT_EXPECT_EQ(test, mmun_kunit_accept_on(subs, &other->kernel), 0);
+	KT_ASSERT_UNTIL(test, jiffies - kt_state(w->subs).throttled >= 40);
+	waited = jiffies - kt_state(w->subs).throttled;
 	before = jiffies;
-	waited = before - kt_state(subs).throttled;
-	mmun_kunit_end_on(subs, &other->kernel);
-	KUNIT_EXPECT_GE(test, jiffies - before, min(waited / 4, HZ / 4UL));
+	task = kt_run_mm(test, w->mm, end_other, w);
+	kt_join(test, task);
+	KUNIT_EXPECT_GE(test, jiffies - before, waited);
 	/* As the kernel does; it reports it if the end sleeps. */
 	non_block_start();
-	mmun_kunit_end_on(subs, &reaping->kernel);
+	mmun_kunit_end_on(w->subs, &w->reaping->kernel);
 	non_block_end();
-	kt_end(reaping);
-	kt_gate_open(&peer->gate);
-	kt_join(test, range);
-	KUNIT_EXPECT_TRUE(test, kt_until(!mmun_kunit_attached()));
-	KUNIT_EXPECT_EQ(test, kt_state(subs).throttled, 0UL);
-	mmun_kunit_let_go(subs);
-	expect_paired(test, sub);
+	end_waiting(test, w);
+	finish_waiting(test, w);
+}
+
+/* A task that pauses goes on when the removal is done, however long that has waited. */
+static void pause_ends_with_removal(struct kunit *test)
+{
+	struct waiting *w = begin_waiting(test);
+	struct kt_actor *task;
+
+	mmun_kunit_throttle_since(w->subs, jiffies - 2 * KT_TIMEOUT);
+	task = kt_run_mm(test, w->mm, end_other, w);
+	KT_ASSERT_UNTIL(test, kt_state(w->subs).pausing);
+	end_waiting(test, w);
+	kt_join(test, task);
+	KUNIT_EXPECT_FALSE(test, kt_state(w->subs).pausing);
+	finish_waiting(test, w);
+}
+
+/* A fatal signal ends the pause of a task. */
+static void killed_task_does_not_pause(struct kunit *test)
+{
+	struct waiting *w = begin_waiting(test);
+	struct kt_actor *task;
+
+	mmun_kunit_throttle_since(w->subs, jiffies - 2 * KT_TIMEOUT);
+	task = kt_run_mm(test, w->mm, end_other, w);
+	KT_ASSERT_UNTIL(test, kt_state(w->subs).pausing);
+	kt_kill(task);
+	kt_join(test, task);
+	KUNIT_EXPECT_NE(test, kt_state(w->subs).throttled, 0UL);
+	end_waiting(test, w);
+	finish_waiting(test, w);
+}
+
+/* A thread of the kernel, for which others wait, pauses briefly. */
+static void kernel_thread_pauses_briefly(struct kunit *test)
+{
+	struct waiting *w = begin_waiting(test);
+	struct kt_actor *thread;
+
+	mmun_kunit_throttle_since(w->subs, jiffies - 2 * KT_TIMEOUT);
+	thread = kt_run(test, end_other, w);
+	kt_join(test, thread);
+	KUNIT_EXPECT_NE(test, kt_state(w->subs).throttled, 0UL);
+	end_waiting(test, w);
+	finish_waiting(test, w);
 }
 
 /* --- refusals --- */
@@ -746,6 +830,9 @@ static struct kunit_case cases[] = {
 	KT_CASE(07, doubt_in_storm_of_ranges_is_solved),
 	KT_CASE(07, doubt_of_marked_mm_lasts_until_exit),
 	KT_CASE(07, ranges_are_slowed_down_during_removal),
+	KT_CASE(22, pause_ends_with_removal),
+	KT_CASE(22, killed_task_does_not_pause),
+	KT_CASE(22, kernel_thread_pauses_briefly),
 	KT_CASE(22, nonblockable_ranges_are_refused_from_release_on),
 	KT_CASE(07, bridge_of_failed_attach_refuses),
 	KT_CASE(07, own_refusal_leaves_no_doubt),

@@ -65,6 +65,8 @@
 #define HPAGE		(2UL << 20)
 /* "in time": far above what is needed, even in an emulated guest */
 #define IN_TIME_MS	5000
+/* for something that must not hang, on a debug kernel that has a tenth of a processor */
+#define HANGS_MS	100000
 /* promise 20: a sixth of the time that the slow callback takes */
 #define UNDISTURBED_MS	5000
 
@@ -327,7 +329,7 @@ static inline long target_call(struct target *t, const struct target_msg *m)
 {
 	int ret = target_send(t, m);
 
-	return ret ? ret : target_reply(t, 20000);
+	return ret ? ret : target_reply(t, HANGS_MS);
 }
 
 #define target_op(t, ...) \

@@ -200,7 +200,7 @@ FIXTURE_TEARDOWN(ev)
 	ASSERT_EQ(0, __step) TH_LOG("%s", #call);			\
 } while (0)
 
-TEST_F_TIMEOUT(ev, is_seen, 90)
+TEST_F_TIMEOUT(ev, is_seen, 300)
 {
 	struct ev *e = &self->e;
 	const struct event_case *c = e->c;

@@ -7,7 +7,7 @@
  */
 #include "t_hostile_end.h"
 
-TEST_F_TIMEOUT(hostile, held_exit_then_reaped_lets_rmmod_finish, 120)
+TEST_F_TIMEOUT(hostile, held_exit_then_reaped_lets_rmmod_finish, 400)
 {
 	struct watch w;
 
@@ -20,7 +20,7 @@ TEST_F_TIMEOUT(hostile, held_exit_then_reaped_lets_rmmod_finish, 120)
 	EXPECT_SILENCE();
 }
 
-TEST_F_TIMEOUT(hostile, left_before_it_is_reaped_lets_rmmod_finish, 120)
+TEST_F_TIMEOUT(hostile, left_before_it_is_reaped_lets_rmmod_finish, 400)
 {
 	struct watch w;
 
@@ -33,7 +33,7 @@ TEST_F_TIMEOUT(hostile, left_before_it_is_reaped_lets_rmmod_finish, 120)
 	EXPECT_SILENCE();
 }
 
-TEST_F_TIMEOUT(hostile, attached_after_it_is_reaped_lets_rmmod_finish, 120)
+TEST_F_TIMEOUT(hostile, attached_after_it_is_reaped_lets_rmmod_finish, 400)
 {
 	pid_t pid = LEAD(spawn, V_IDLE);
 	__u32 id;
@@ -53,7 +53,7 @@ TEST_F_TIMEOUT(hostile, attached_after_it_is_reaped_lets_rmmod_finish, 120)
 	EXPECT_SILENCE();
 }
 
-TEST_F_TIMEOUT(hostile, unmapped_all_then_reaped_lets_rmmod_finish, 120)
+TEST_F_TIMEOUT(hostile, unmapped_all_then_reaped_lets_rmmod_finish, 400)
 {
 	struct watch w;
 
@@ -66,7 +66,7 @@ TEST_F_TIMEOUT(hostile, unmapped_all_then_reaped_lets_rmmod_finish, 120)
 	EXPECT_SILENCE();
 }
 
-TEST_F_TIMEOUT(hostile, exec_of_a_second_thread_held_lets_rmmod_finish, 120)
+TEST_F_TIMEOUT(hostile, exec_of_a_second_thread_held_lets_rmmod_finish, 400)
 {
 	pid_t pid = exec_held(_metadata, self);
 	struct watch w;
@@ -105,17 +105,17 @@ static void shared_and_unloaded(struct __test_metadata *_metadata,
 	EXPECT_SILENCE();
 }
 
-TEST_F_TIMEOUT(hostile, mm_shared_by_clone_lives_on_and_rmmod_finishes, 120)
+TEST_F_TIMEOUT(hostile, mm_shared_by_clone_lives_on_and_rmmod_finishes, 400)
 {
 	shared_and_unloaded(_metadata, self, V_CLONE_VM);
 }
 
-TEST_F_TIMEOUT(hostile, mm_shared_by_vfork_lives_on_and_rmmod_finishes, 120)
+TEST_F_TIMEOUT(hostile, mm_shared_by_vfork_lives_on_and_rmmod_finishes, 400)
 {
 	shared_and_unloaded(_metadata, self, V_VFORK);
 }
 
-TEST_F_TIMEOUT(hostile, first_thread_gone_attach_by_pid_works, 120)
+TEST_F_TIMEOUT(hostile, first_thread_gone_attach_by_pid_works, 400)
 {
 	pid_t pid = first_thread_gone(_metadata, self);
 	struct watch w;
@@ -148,7 +148,7 @@ static bool readme_driver_sees(int log)
 	}
 }
 
-TEST_F_TIMEOUT(hostile, first_thread_gone_readme_driver_sees, 120)
+TEST_F_TIMEOUT(hostile, first_thread_gone_readme_driver_sees, 400)
 {
 	pid_t pid = first_thread_gone(_metadata, self);
 	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -169,7 +169,7 @@ TEST_F_TIMEOUT(hostile, first_thread_gone_readme_driver_sees, 120)
 	EXPECT_SILENCE();
 }
 
-TEST_F_TIMEOUT(hostile, lives_in_48_ranges_and_rmmod_finishes, 120)
+TEST_F_TIMEOUT(hostile, lives_in_48_ranges_and_rmmod_finishes, 400)
 {
 	struct watch w;
 
