@@ -5,6 +5,7 @@
   tree LABEL TOTALS        judge the tree of KTAP on stdin; its exit code is that of the suite
   kunit DIR brief|full     judge the cases of KUnit in the log of the guest in DIR
   hmm [-b] RESULTS TOTALS  compare the two columns of upstream's tests
+  litmus ...               the lockless protocols under the memory model
   matrix                   each suite on each kernel, as a table
   mutants ...              does a case notice each small fault in the core?
   splats FILE              print the lines of a kernel log that must not be there
@@ -17,7 +18,7 @@ import pathlib
 import re
 import sys
 
-from . import guest, hmm, host, matrix, mutants, splats, times, variables, verdict
+from . import guest, hmm, host, litmus, matrix, mutants, splats, times, variables, verdict
 
 
 def tree(argv: list[str]) -> int:
@@ -68,7 +69,7 @@ def scan(argv: list[str]) -> int:
 
 
 COMMANDS = {"guest": guest.main, "tree": tree, "kunit": kunit, "hmm": hmm.main,
-            "matrix": matrix.main, "mutants": mutants.main,
+            "litmus": litmus.main, "matrix": matrix.main, "mutants": mutants.main,
             "splats": scan, "times": times.main,
             "variables": variables.main}
 
