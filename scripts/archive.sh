@@ -13,7 +13,7 @@ archive_apt() {
 	local dir=$CACHE/apt site key=/usr/share/keyrings/debian-archive-keyring.gpg suite
 
 	[ ! -e "$dir/apt.conf" ] || return 0
-	command -v apt-get >/dev/null || die "kernels come through apt, and there is no apt-get here."
+	command -v apt-get >/dev/null || die "kernels and tools of other suites come through apt, and there is no apt-get here."
 	# shellcheck disable=SC2016 # for apt
 	site=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
 		sed -n 's/^Debian|Debian|//p' | head -n 1)
