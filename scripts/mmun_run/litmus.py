@@ -198,8 +198,8 @@ def main(argv: list[str]) -> int:
                 counts[said] += 1
             print(f"{'not ' if bad else ''}ok {number} {run.what}: {said}", flush=True)
     good = sum(counts.values())
-    print(f"# litmus: {good} of {len(runs)} as expected, {len(chosen)} protocols and "
-          f"{len(runs) - len(chosen)} faults; Never {counts['Never']}, Sometimes {counts['Sometimes']}")
+    print(f"# litmus: {good} of {len(runs)} as expected; {len(chosen)} as coded, {len(runs) - len(chosen)} "
+          f"with a fault; Never {counts['Never']}, Sometimes {counts['Sometimes']}")
     return FAILED if good < len(runs) else 0
 
 
