@@ -183,6 +183,9 @@ selftest:
 test-range:
 	@scripts/range
 
+litmus:
+	@scripts/litmus
+
 version:
 	@scripts/version
 
@@ -226,6 +229,8 @@ help:
 	@echo '  make check-machine  test udev, lockdown, signatures, and kernels that cannot have mmun'
 	@echo '  make selftest    test the test runner'
 	@echo '  make test-range  test the table of the ranges in flight in user space (SEED=N STEPS=N)'
+	@echo '  make litmus      check the lockless protocols under the kernel'"'"'s memory model, with herd7'
+	@echo '                   (LITMUS="get_ owed")'
 	@echo
 	@echo 'For the maintainer:'
 	@echo '  make version     check that every file states the version in VERSION'
@@ -246,4 +251,4 @@ help:
 	@echo '  V=1                show the console of the guest'
 
 .PHONY: all need-kdir modules probes tools install install-files uninstall clean need-symvers
-.PHONY: demo check check-hmm guest kunit soak evidence coverage mutants check-all events matrix bench profile lint selftest test-range version release help docs check-package check-machine
+.PHONY: demo check check-hmm guest kunit soak evidence coverage mutants check-all events matrix bench profile lint selftest test-range litmus version release help docs check-package check-machine

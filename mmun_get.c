@@ -158,15 +158,18 @@ static struct mmun_notifier *find_got(struct mmun_subscriptions *subs,
  *   [G4] getters: even (release)         [G8] frees mn
  *
  * subs->got has those that may be relied on: what they waited for is over, and the
- * store that links them is a release; what the getter reads after G3, which is a full
- * barrier, is not older. G3 and G5 are atomic operations on one word:
- * either G3 finds 0, or G5 finds the user that G3 has added, and the put is not the last.
+ * store that links them is a release, because the joiner fills in the fields without the
+ * lock (it looks under the lock whether the ranges are over, which orders that); what the
+ * getter reads after G3, which is a full barrier, is not older. G3 and G5 are atomic
+ * operations on one word: either G3 finds 0, or G5 finds the user that G3 has added, and
+ * the put is not the last.
  * With 0 on this processor there may be users on others: that is for find_got().
  *
  * If G1 comes before G7, G7 waits for G4. If G7 comes before G1, then G6 comes before G2, by
  * the two barriers, and G2 does not find mn. G1 to G4 run with preemption off, for as
  * many steps as there are subscriptions of get: G7 spins. The section is also an RCU
- * reader, for subs.
+ * reader, for subs. G7's loads are acquires, because nothing in the language makes the
+ * free depend on a loop that is over.
  */
 static __always_inline struct mmun_notifier *
 get_quickly(const struct mmun_notifier_ops *ops, struct mm_struct *mm)

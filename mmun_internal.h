@@ -90,7 +90,8 @@
  *
  * Barriers. Pairs of steps order tasks of which one does not hold the lock, or wait
  * for the other. Each end has a name, which stands in brackets in the functions listed here;
- * the drawings at the heads of the files have the same names. scripts/barriers checks it.
+ * the drawings at the heads of the files have the same names, and so do the litmus tests
+ * in litmus/, which show what each is for. scripts/barriers checks it.
  *
  *   W1 mmun_walk_begin mmun_slot_walk_begin - W4 mmun_unlink: subs->lock
  *   W3 mmun_walk_end mmun_slot_walk_end __mmun_slot_walk_end - W5 wait_until_unseen: subs->lock

@@ -32,9 +32,11 @@
  *   before R4. If it was a later R2 that R3 read, that one had the driver lock after
  *   ours, so R1 comes before its release, too (which is cumulative). A plain store
  *   in R2, or R4 before R3, could give the reader the new number with the old count:
- *   it would read page tables before R6, and R8 would find no collision. x86 keeps
- *   the order of the stores by itself, and of the loads; on arm64 a plain load in
- *   R3 could be satisfied after R4.
+ *   it would read page tables before R6, and R8 would find no collision. The plain
+ *   store does so only if the driver's lock is a mutex. If it is a spinlock, the
+ *   unlock of subs->lock after R1 and the driver's lock after that keep the order of
+ *   the stores. x86 keeps it by itself, and that of the loads; on arm64 a plain load
+ *   in R3 could be satisfied after R4.
  * - R7 to R5. R7 is a release after R6, and R4 an acquire before R5. (R6 and R5 also take
  *   page table locks. They alone would not do: R5 could be before R6.)
  *

@@ -81,7 +81,10 @@ long mmun_sleep(struct mmun_subscriptions *subs, struct list_head *sleepers,
 	struct mmun_waiter waiter = { .task = current };
 
 	list_add_tail(&waiter.node, sleepers);
-	/* [T1] pairs with [T2] in __mmun_wake(): before the unlock, so that a waker sees it. */
+	/*
+	 * [T1] pairs with [T2] in __mmun_wake(): before the unlock, so that a waker sees it.
+	 * The lock orders the two; the barrier of set_current_state() adds nothing to that.
+	 */
 	set_current_state(state);
 	mmun_unlock(subs);
 	timeout = schedule_timeout(timeout);

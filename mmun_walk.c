@@ -69,6 +69,10 @@
  * O2 orders the bit before O3 and O5 orders O4 before O6, so that either O3 sees left
  * or O6 sees the bit; if both do, the one that takes the bit delivers the end. O7
  * leaves other bits alone: their slots are not pinned, and O3 is sure to come.
+ *
+ * Without a slot O2 is a count under subs->lock, in place of the bit. O4 and O5 are under
+ * subs->lock, too. So the order of these two sections alone would do; O2 has the barrier
+ * all the same, as the rule is then one for all ranges.
  */
 
 #include <linux/export.h>

@@ -13,7 +13,7 @@ archive_apt() {
 	local dir=$CACHE/apt site key=/usr/share/keyrings/debian-archive-keyring.gpg suite
 
 	[ ! -e "$dir/apt.conf" ] || return 0
-	command -v apt-get >/dev/null || die "kernels come through apt, and there is no apt-get here."
+	command -v apt-get >/dev/null || die "kernels and tools of other suites come through apt, and there is no apt-get here."
 	# shellcheck disable=SC2016 # for apt
 	site=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
 		sed -n 's/^Debian|Debian|//p' | head -n 1)
@@ -102,22 +102,40 @@ archive_tarball() {
 	rm -rf "$tmp"
 }
 
-# A compiler that is newer than this machine's, for headers of kernels that were built
-# with it; and the libraries that the kernel's own tools want. It runs where it lies.
-#   cc-14/  unpacked, and every program knows where its loader is
-archive_compiler() {
-	local root=$CACHE/cc-$1 new=$CACHE/cc-$1.new f
+# archive_programs NAME "PROGRAM..." PACKAGE[/SUITE]...: these programs, which come with the
+# libraries that they want and run where they lie
+#   NAME/  unpacked, and every program knows where its loader is
+archive_programs() {
+	local root=$CACHE/$1 new=$CACHE/$1.new programs=$2 f
 
+	shift 2
 	[ ! -e "$root/ready" ] || return 0
 	need patchelf:patchelf
 	rm -rf "$new" "$root"
-	archive_unpack "$new" "gcc-$1-x86-64-linux-gnu/trixie" "cpp-$1-x86-64-linux-gnu/trixie" \
-		{libc6,libgmp10,libmpfr6,libmpc3,libisl23,zlib1g,libzstd1,libelf1t64,libssl3t64}/trixie
+	archive_unpack "$new" "$@"
 	mv "$new" "$root"
-	for f in "$root/usr/bin/x86_64-linux-gnu-gcc-$1" "$root"/usr/libexec/gcc/x86_64-linux-gnu/"$1"/{cc1,collect2}; do
-		archive_relocate "$root" "$f" || die "patchelf cannot change $f."
+	for f in $programs; do
+		archive_relocate "$root" "$root/$f" || die "patchelf cannot change $root/$f."
 	done
 	touch "$root/ready"
+}
+
+# A compiler that is newer than this machine's, for headers of kernels that were built
+# with it; and the libraries that the kernel's own tools want.
+archive_compiler() {
+	local own=usr/libexec/gcc/x86_64-linux-gnu/$1
+
+	archive_programs "cc-$1" "usr/bin/x86_64-linux-gnu-gcc-$1 $own/cc1 $own/collect2" \
+		"gcc-$1-x86-64-linux-gnu/trixie" "cpp-$1-x86-64-linux-gnu/trixie" \
+		{libc6,libgmp10,libmpfr6,libmpc3,libisl23,zlib1g,libzstd1,libelf1t64,libssl3t64}/trixie
+}
+
+# herd7, which Debian 12 does not have. The newest of each, so that they fit together.
+archive_herd() {
+	[ ! -e "$CACHE/herd/ready" ] || return 0
+	archive_programs herd usr/bin/herd7 herdtools7 libc6 libgmp10
+	# The other programs of the package take 200 MB.
+	find "$CACHE/herd/usr/bin" -type f ! -name herd7 -delete
 }
 
 # archive_relocate ROOT PROGRAM: with ROOT's loader and libraries

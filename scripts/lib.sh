@@ -12,6 +12,8 @@
 #   kernels/V-rt-amd64/, kernels/V-cloud-amd64/  Debian's images of these names, as V/
 #   kselftest/   the harness, kunit.py, checkpatch, the coccinelle scripts and the
 #                headers for user space of the kernel source package
+#   herd/        herd7, unpacked
+#   memory-model/  the kernel's own, of the kernel source package
 #   busybox      a static one
 #   accel        what the KVM probe found
 #   build/V/     a copy of the tree, built for one kernel
@@ -305,6 +307,21 @@ fetch_kselftest() {
 		die "cannot unpack $tarball."
 	rm -rf "$dir"
 	mv "$tmp" "$dir"
+}
+
+# For herd7.
+fetch_memory_model() {
+	local dir=$CACHE/memory-model src=linux-source-6.12 tarball
+
+	[ -e "$dir/linux-kernel.cfg" ] && return
+	rm -rf "$dir.new"
+	mkdir -p "$dir.new"
+	tarball=$(kernel_tarball 6.12) || exit 3
+	say "unpacking the memory model from $src ..."
+	tar -C "$dir.new" -xJf "$tarball" --strip-components=3 \
+		"$src/tools/memory-model/"{linux-kernel.bell,linux-kernel.cat,linux-kernel.cfg,linux-kernel.def,lock.cat} ||
+		die "cannot unpack $tarball."
+	mv "$dir.new" "$dir"
 }
 
 fetch_busybox() {

@@ -8,6 +8,7 @@
   hmm [-b] RESULTS TOTALS  compare the two columns of upstream's tests
   kernel [-o] V-FLAVOUR    build a test kernel, or print the options that it is asked for
   kunit-table              print kunit/README.md
+  litmus ...               the lockless protocols under the memory model
   matrix                   each suite on each kernel, as a table
   mutants ...              does a case notice each small fault in the core?
   splats FILE              print the lines of a kernel log that must not be there
@@ -20,7 +21,8 @@ import pathlib
 import re
 import sys
 
-from . import cases, evidence, guest, hmm, host, kernels, matrix, mutants, splats, times, variables, verdict
+from . import cases, evidence, guest, hmm, host, kernels, litmus, matrix, mutants, splats, times, variables
+from . import verdict
 
 
 def tree(argv: list[str]) -> int:
@@ -71,7 +73,7 @@ def scan(argv: list[str]) -> int:
 
 
 COMMANDS = {"evidence": evidence.main, "guest": guest.main, "tree": tree, "kunit": kunit, "hmm": hmm.main,
-            "kernel": kernels.main, "kunit-table": cases.main,
+            "kernel": kernels.main, "kunit-table": cases.main, "litmus": litmus.main,
             "matrix": matrix.main, "mutants": mutants.main,
             "splats": scan, "times": times.main,
             "variables": variables.main}

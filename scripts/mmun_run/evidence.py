@@ -115,8 +115,8 @@ class Evidence:
         self.tests = [test for path in sorted((top / "test" / "programs").glob("t_*.c"))
                       for test in tests_of(path)]
         self.mutants = mutants.read_table((top / "kunit" / "mutants.txt").read_text())
-        self.litmus = {path.name: numbers(path.read_text())
-                       for path in sorted((top / "litmus").glob("**/*.litmus"))}
+        self.litmus = {path.stem: numbers(path.read_text())
+                       for path in sorted((top / "litmus").glob("*.litmus"))}
 
     def kinds(self, number: int) -> dict[str, list[str]]:
         """The tests of a promise, by kind."""
