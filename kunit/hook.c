@@ -213,6 +213,7 @@ void mmun_kunit_look(struct mmun_subscriptions *subs,
 	state->settle_delay = to_shim(subs)->settle_delay;
 	state->retry_delay = to_shim(subs)->retry_delay;
 	state->throttled = READ_ONCE(to_shim(subs)->throttled);
+	/* No barrier: the case looks again and again. */
 	state->pausing = waitqueue_active(&pauses);
 	state->worker_pauses = timer_pending(&to_shim(subs)->work.timer);
 	state->seq = subs->invalidate_seq;
