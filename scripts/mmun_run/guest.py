@@ -28,6 +28,9 @@ from . import host, splats, verdict
 POLL = 0.2
 APPEND = ("console=ttyS0", "loglevel=7", "panic=-1", "rcupdate.rcu_cpu_stall_timeout=120",
           "watchdog_thresh=60", "no_timer_check")
+# The event that some programs read is on from the boot, when there is one processor: to enable
+# it later changes the kernel's text under the other, which QEMU may go on executing as it was.
+TRACED = "trace_event=workqueue:workqueue_execute_start"
 OVMF = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 KVM_TRIAL = 20  # seconds
 
@@ -92,7 +95,12 @@ class Guest:
             machine += ["-plugin", opt.plugin]
         return ["qemu-system-x86_64", *machine, "-m", str(opt.memory), "-nodefaults",
                 "-display", "none", "-no-reboot", "-kernel", opt.image, "-initrd", opt.initramfs,
-                "-append", " ".join([*APPEND, *arguments])]
+                "-append", " ".join([*APPEND, *self.traced(arguments), *arguments])]
+
+    @staticmethod
+    def traced(arguments: list[str]) -> list[str]:
+        """For the programs, which are what a guest runs if it is told nothing else."""
+        return [] if any(word.startswith("MMUN_RUN=") for word in arguments) else [TRACED]
 
     def start(self, accel: str, arguments: list[str]) -> None:
         """Boot it."""

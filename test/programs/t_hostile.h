@@ -161,14 +161,30 @@ static inline int write_file(const char *path, const char *what)
 }
 
 /*
- * The event is enabled once, for all of the program: to enable one changes the
- * kernel's text, which an emulated processor does not always survive.
+ * The guest's command line enables the event. If it does not, it is enabled once, for all
+ * of the program: that changes the kernel's text, which an emulated processor does not
+ * always survive.
  */
 static pid_t tracing_by;
+static bool tracing_was_on;
+
+static bool is_enabled(const char *path)
+{
+	char c = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	if (read(fd, &c, 1) != 1)
+		c = 0;
+	close(fd);
+	return c == '1';
+}
 
 static void __attribute__((constructor)) tracing_begin(void)
 {
-	if (write_file(WORK_EVENT, "1"))
+	tracing_was_on = is_enabled(WORK_EVENT);
+	if (!tracing_was_on && write_file(WORK_EVENT, "1"))
 		return;
 	write_file(TRACING "tracing_on", "0");
 	tracing_by = getpid();
@@ -178,7 +194,8 @@ static void __attribute__((destructor)) tracing_end(void)
 {
 	if (tracing_by != getpid())
 		return;
-	write_file(WORK_EVENT, "0");
+	if (!tracing_was_on)
+		write_file(WORK_EVENT, "0");
 	write_file(TRACING "tracing_on", "1");
 }
 
