@@ -146,6 +146,7 @@ struct mmun_shim {
 	bool removed;			/* the worker's own: it is out */
 	bool had_exe_file;		/* see exit_is_through() */
 	unsigned long throttled;	/* since then tasks pause after each range, or 0 */
+	atomic_t pausing;		/* such tasks */
 	unsigned long settle_delay;
 	unsigned long retry_delay;
 	unsigned long through;		/* when rmmod first saw the exit through, or 0 */
@@ -167,9 +168,9 @@ struct mmun_shim {
 #define RELEASE_PATIENCE	12
 /* How often rmmod says what it waits for. */
 #define REPORT_INTERVAL	(10 * HZ)
-/* How long a task pauses after a range, at most; and one that has no address space. */
-#define LONGEST_PAUSE	(60UL * HZ)
-#define SHORT_PAUSE	(HZ / 4UL)
+/* How long a task pauses after a range, at most; and longer for each task that does already. */
+#define LONGEST_PAUSE	(HZ / 4UL)
+#define LONGER_PAUSE	(HZ / 10UL)
 /* How long rmmod waits for case 4 when the exit is through. */
 #define LOSE_PATIENCE	(2 * HZ)
 
@@ -508,21 +509,28 @@ static noinline void end_unslotted(struct mmun_subscriptions *subs,
  * A task whose range ends when the removal has waited for a time T sleeps until that
  * has waited for 2T, or is done. So at 2T every task sleeps whose range has ended since
  * T, and it sleeps outside of any range. Once T is long enough for each task to end one
- * range, none is in flight at 2T, however many tasks raise them without end. With pauses
- * of one length there is no such moment: a thousand tasks that wait for the processor
- * stretch each other's ranges.
+ * range, none is in flight at 2T, however many tasks raise them without end.
+ *
+ * The pause is in the kernel's machine-wide SRCU domain, so it has a bound. That grows
+ * with the tasks that pause: they wait for the processors, too, and a thousand of them
+ * stretch each other's ranges to a thousand times their length. So a moment without a
+ * range comes as long as the machine can do a range in LONGER_PAUSE.
  *
  * A fatal signal ends the pause. A task without an address space is one of the few
- * threads of the kernel, as kswapd, which others wait for: it pauses briefly.
+ * threads of the kernel, as kswapd, which others wait for: its bound does not grow.
  */
 static noinline void pause_after_range(struct mmun_shim *shim)
 {
-	unsigned long since = READ_ONCE(shim->throttled);
-	unsigned long longest = current->mm ? LONGEST_PAUSE : SHORT_PAUSE;
+	unsigned long since = READ_ONCE(shim->throttled), longest = LONGEST_PAUSE;
 
-	if (since)
-		wait_event_killable_timeout(pauses, READ_ONCE(shim->throttled) != since,
-					    clamp(jiffies - since, 1UL, longest));
+	if (!since)
+		return;
+	if (current->mm)
+		longest += LONGER_PAUSE * atomic_read(&shim->pausing);
+	atomic_inc(&shim->pausing);
+	wait_event_killable_timeout(pauses, READ_ONCE(shim->throttled) != since,
+				    clamp(jiffies - since, 1UL, longest));
+	atomic_dec(&shim->pausing);
 }
 
 static void bridge_end(struct mmu_notifier *mn,

@@ -213,8 +213,7 @@ void mmun_kunit_look(struct mmun_subscriptions *subs,
 	state->settle_delay = to_shim(subs)->settle_delay;
 	state->retry_delay = to_shim(subs)->retry_delay;
 	state->throttled = READ_ONCE(to_shim(subs)->throttled);
-	/* No barrier: the case looks again and again. */
-	state->pausing = waitqueue_active(&pauses);
+	state->pausing = atomic_read(&to_shim(subs)->pausing);
 	state->worker_pauses = timer_pending(&to_shim(subs)->work.timer);
 	state->seq = subs->invalidate_seq;
 	mmun_unlock(subs);
@@ -315,11 +314,12 @@ void mmun_kunit_use_up_patience(struct mmun_subscriptions *subs)
 }
 EXPORT_SYMBOL_GPL(mmun_kunit_use_up_patience);
 
-void mmun_kunit_throttle_since(struct mmun_subscriptions *subs, unsigned long since)
+void mmun_kunit_throttle(struct mmun_subscriptions *subs, unsigned long since, int pausing)
 {
+	atomic_add(pausing, &to_shim(subs)->pausing);
 	WRITE_ONCE(to_shim(subs)->throttled, since ?: 1);
 }
-EXPORT_SYMBOL_GPL(mmun_kunit_throttle_since);
+EXPORT_SYMBOL_GPL(mmun_kunit_throttle);
 
 void mmun_kunit_recover(struct mmun_subscriptions *subs)
 {

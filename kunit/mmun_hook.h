@@ -41,7 +41,7 @@ struct mmun_kunit_state {
 	unsigned long retry_delay;
 	bool worker_pauses;		/* until its timer expires */
 	unsigned long throttled;	/* since when ranges are slowed down, or 0 */
-	bool pausing;			/* a task pauses after a range, of any mm */
+	unsigned int pausing;		/* tasks that pause after a range */
 	unsigned long seq;
 };
 
@@ -102,8 +102,8 @@ void mmun_kunit_cut_off(struct mm_struct *mm);
 void mmun_kunit_set_unloading(bool unloading);
 /* As if the worker had waited after the mm's exit for as long as it does at most. */
 void mmun_kunit_use_up_patience(struct mmun_subscriptions *subs);
-/* A removal that waits has begun then. */
-void mmun_kunit_throttle_since(struct mmun_subscriptions *subs, unsigned long since);
+/* The removal that waits has begun then, and so many more tasks pause. */
+void mmun_kunit_throttle(struct mmun_subscriptions *subs, unsigned long since, int pausing);
 /* Frees what the worker gave up for lost; the kernel's mm must not be marked. */
 void mmun_kunit_recover(struct mmun_subscriptions *subs);
 /* Does to a bridge what an attach that fails does. */

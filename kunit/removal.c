@@ -595,6 +595,9 @@ static void doubt_of_marked_mm_lasts_until_exit(struct kunit *test)
 
 /* --- a removal that waits --- */
 
+/* So many tasks pause that one more pauses for longer than a case waits. */
+#define MANY	1000
+
 /* A removal that waits for a range which @peer holds, and two ranges of others. */
 struct waiting {
 	struct mm_struct *mm;
@@ -654,7 +657,8 @@ static int end_other(void *arg)
 
 /*
  * While the kernel looks for a moment without a range, a task pauses after each of its
- * ranges for as long as the removal has waited; but not after one that may not block.
+ * ranges for as long as the removal has waited, up to a quarter of a second; but not after
+ * one that may not block.
  */
 static void ranges_are_slowed_down_during_removal(struct kunit *test)
 {
@@ -667,7 +671,7 @@ static void ranges_are_slowed_down_during_removal(struct kunit *test)
 	before = jiffies;
 	task = kt_run_mm(test, w->mm, end_other, w);
 	kt_join(test, task);
-	KUNIT_EXPECT_GE(test, jiffies - before, waited);
+	KUNIT_EXPECT_GE(test, jiffies - before, min(waited, HZ / 4UL));
 	/* As the kernel does; it reports it if the end sleeps. */
 	non_block_start();
 	mmun_kunit_end_on(w->subs, &w->reaping->kernel);
@@ -676,18 +680,25 @@ static void ranges_are_slowed_down_during_removal(struct kunit *test)
 	finish_waiting(test, w);
 }
 
-/* A task that pauses goes on when the removal is done, however long that has waited. */
+/*
+ * A task pauses for longer if many do, so that all of them are out of their ranges at
+ * once; and goes on when the removal is done.
+ */
 static void pause_ends_with_removal(struct kunit *test)
 {
 	struct waiting *w = begin_waiting(test);
+	unsigned long before = jiffies;
 	struct kt_actor *task;
 
-	mmun_kunit_throttle_since(w->subs, jiffies - 2 * KT_TIMEOUT);
+	mmun_kunit_throttle(w->subs, jiffies - 2 * KT_TIMEOUT, MANY);
 	task = kt_run_mm(test, w->mm, end_other, w);
-	KT_ASSERT_UNTIL(test, kt_state(w->subs).pausing);
+	KT_ASSERT_UNTIL(test, kt_state(w->subs).pausing == MANY + 1);
+	/* Longer than one that pauses alone. */
+	KT_ASSERT_UNTIL(test, jiffies - before > HZ / 2);
+	KUNIT_EXPECT_TRUE(test, kt_running(task));
 	end_waiting(test, w);
 	kt_join(test, task);
-	KUNIT_EXPECT_FALSE(test, kt_state(w->subs).pausing);
+	KUNIT_EXPECT_EQ(test, kt_state(w->subs).pausing, MANY);
 	finish_waiting(test, w);
 }
 
@@ -697,9 +708,9 @@ static void killed_task_does_not_pause(struct kunit *test)
 	struct waiting *w = begin_waiting(test);
 	struct kt_actor *task;
 
-	mmun_kunit_throttle_since(w->subs, jiffies - 2 * KT_TIMEOUT);
+	mmun_kunit_throttle(w->subs, jiffies - 2 * KT_TIMEOUT, MANY);
 	task = kt_run_mm(test, w->mm, end_other, w);
-	KT_ASSERT_UNTIL(test, kt_state(w->subs).pausing);
+	KT_ASSERT_UNTIL(test, kt_state(w->subs).pausing == MANY + 1);
 	kt_kill(task);
 	kt_join(test, task);
 	KUNIT_EXPECT_NE(test, kt_state(w->subs).throttled, 0UL);
@@ -707,13 +718,13 @@ static void killed_task_does_not_pause(struct kunit *test)
 	finish_waiting(test, w);
 }
 
-/* A thread of the kernel, for which others wait, pauses briefly. */
+/* A thread of the kernel, for which others wait, pauses briefly, however many tasks pause. */
 static void kernel_thread_pauses_briefly(struct kunit *test)
 {
 	struct waiting *w = begin_waiting(test);
 	struct kt_actor *thread;
 
-	mmun_kunit_throttle_since(w->subs, jiffies - 2 * KT_TIMEOUT);
+	mmun_kunit_throttle(w->subs, jiffies - 2 * KT_TIMEOUT, MANY);
 	thread = kt_run(test, end_other, w);
 	kt_join(test, thread);
 	KUNIT_EXPECT_NE(test, kt_state(w->subs).throttled, 0UL);
