@@ -166,7 +166,7 @@ TEST_F_TIMEOUT(get, c4_call_srcu_waits_for_a_callback_on_another_mm, 120)
 	ASSERT_EQ(0, begin_slow_call(self, &self->t[0], &slow));
 	pid = begin_sync(self, self->t[1].pid);
 	ASSERT_LT(0, pid);
-	EXPECT_EQ(-ETIME, wait_pid(pid, 3 * ms));
+	EXPECT_EQ(-ETIME, wait_pid(pid, 3 * ms + 100));
 	EXPECT_FALSE(target_answered(&self->t[0], 0));
 	ASSERT_EQ(0, set_knobs(self->fd, slow, 0, 0, 0, 0));
 	EXPECT_EQ(0, target_reply(&self->t[0], IN_TIME_MS));

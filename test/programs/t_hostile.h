@@ -562,8 +562,6 @@ static inline void victim_threads_prepare(void)
 {
 	unsigned long i;
 
-	/* Many threads of a low priority: the others get the processors when they want them. */
-	setpriority(PRIO_PROCESS, 0, 19);
 	pthread_barrier_init(&victim_threads, NULL, V_THREADS + 1);
 	for (i = 0; i < V_THREADS; i++)
 		if (victim_thread(victim_invalidate, (void *)i))

@@ -6,11 +6,14 @@
  *
  * A task that waits for the sleep takes as long as the sleep. So the sleep is much longer
  * than anything else takes on a loaded machine, and is ended when all others are done.
+ * An operation that needs long all the same is compared with itself when nobody sleeps.
  */
 #include "t_common.h"
 #include "kselftest_harness.h"
 
 #define SLOW_MS		(6 * UNDISTURBED_MS)
+#define LONG_MS		500	/* needs a control */
+#define CONTROLS	8
 
 FIXTURE(isolation)
 {
@@ -27,6 +30,7 @@ FIXTURE(isolation)
 	__u32 exit_id;
 	__u32 leave_id;
 	__u32 interval_id;
+	int longest;		/* of what is not to be disturbed, ms */
 };
 
 FIXTURE_SETUP(isolation)
@@ -134,6 +138,7 @@ static bool slow_call_still_runs(FIXTURE_DATA(isolation) *self)
 
 #define EXPECT_UNDISTURBED(what, ms) do {				\
 	int __ms = (ms);						\
+	self->longest = __ms > self->longest ? __ms : self->longest;	\
 	EXPECT_LE(0, __ms);						\
 	EXPECT_GT(UNDISTURBED_MS, __ms)					\
 		TH_LOG("%s took %d ms", what, __ms);			\
@@ -151,11 +156,56 @@ static bool slow_call_still_runs(FIXTURE_DATA(isolation) *self)
 			   target_time_exit(&self->ours));		\
 } while (0)
 
+/* The longest of the same when no callback sleeps, in ms; negative: it failed. */
+static int time_control(FIXTURE_DATA(isolation) *self)
+{
+	struct target peers = {}, ours = {};
+	__u32 id[3], peer;
+	__u64 begin;
+	int ms, longest, ret;
+
+	if (target_start(&peers, -1) || target_start(&ours, -1))
+		return -EAGAIN;
+	ret = peer_list(self->peer, peers.pid, 0, 0, &peer);
+	begin = now_ns();
+	ret = ret ?: attach_list(self->fd, ours.pid, &id[0]);
+	longest = (now_ns() - begin) / 1000000;
+	ret = ret ?: attach_list(self->fd, ours.pid, &id[1]);
+	ret = ret ?: attach_interval(self->fd, ours.pid, PAGE, PAGE, &id[2]);
+	begin = now_ns();
+	ret = ret ?: detach(self->fd, id[1]) ?: detach(self->fd, id[2]);
+	ms = (now_ns() - begin) / 1000000;
+	longest = ms > longest ? ms : longest;
+	ms = target_time_exit(&ours);
+	longest = ms > longest ? ms : longest;
+	ms = target_time_exit(&peers);
+	longest = ms > longest ? ms : longest;
+	target_stop(&ours);
+	target_stop(&peers);
+	return ret ?: longest;
+}
+
+/* The longest of some controls, as a busy machine is slow now and then only. */
+#define EXPECT_NOT_LONGER() do {					\
+	int __i, __ms = 0, __control = 0;				\
+									\
+	for (__i = 0; __i < CONTROLS && self->longest >= LONG_MS &&	\
+	     self->longest >= 3 * __control; __i++) {			\
+		__ms = time_control(self);				\
+		ASSERT_LE(0, __ms);					\
+		__control = __ms > __control ? __ms : __control;	\
+	}								\
+	if (__i)							\
+		EXPECT_LT(self->longest, 3 * __control)			\
+			TH_LOG("at most %d ms when nobody sleeps", __control); \
+} while (0)
+
 TEST_F_TIMEOUT(isolation, c20_slow_list_release, 120)
 {
 	ASSERT_EQ(0, begin_slow_release(self, MMUN_TEST_LIST));
 	EXPECT_OTHERS_UNDISTURBED();
 	EXPECT_TRUE(slow_exit_still_runs(self));
+	EXPECT_NOT_LONGER();
 }
 
 TEST_F_TIMEOUT(isolation, c20_slow_get_release, 120)
@@ -163,6 +213,7 @@ TEST_F_TIMEOUT(isolation, c20_slow_get_release, 120)
 	ASSERT_EQ(0, begin_slow_release(self, MMUN_TEST_GET));
 	EXPECT_OTHERS_UNDISTURBED();
 	EXPECT_TRUE(slow_exit_still_runs(self));
+	EXPECT_NOT_LONGER();
 }
 
 TEST_F_TIMEOUT(isolation, c20_slow_interval_release, 120)
@@ -170,6 +221,7 @@ TEST_F_TIMEOUT(isolation, c20_slow_interval_release, 120)
 	ASSERT_EQ(0, begin_slow_release(self, MMUN_TEST_INTERVAL));
 	EXPECT_OTHERS_UNDISTURBED();
 	EXPECT_TRUE(slow_exit_still_runs(self));
+	EXPECT_NOT_LONGER();
 }
 
 TEST_F_TIMEOUT(isolation, c20_slow_list_start, 120)
@@ -177,6 +229,7 @@ TEST_F_TIMEOUT(isolation, c20_slow_list_start, 120)
 	ASSERT_EQ(0, begin_slow_start(self, MMUN_TEST_LIST));
 	EXPECT_OTHERS_UNDISTURBED();
 	EXPECT_TRUE(slow_call_still_runs(self));
+	EXPECT_NOT_LONGER();
 }
 
 TEST_F_TIMEOUT(isolation, c20_slow_invalidate, 120)
@@ -184,6 +237,7 @@ TEST_F_TIMEOUT(isolation, c20_slow_invalidate, 120)
 	ASSERT_EQ(0, begin_slow_start(self, MMUN_TEST_INTERVAL));
 	EXPECT_OTHERS_UNDISTURBED();
 	EXPECT_TRUE(slow_call_still_runs(self));
+	EXPECT_NOT_LONGER();
 }
 
 /* the unregister of a driver that knows nothing of mmun */
@@ -193,6 +247,7 @@ TEST_F_TIMEOUT(isolation, c20_peer_unregister_in_a_slow_release, 120)
 	EXPECT_UNDISTURBED("unregister of a peer",
 			   TIME(peer_detach(self->peer, self->peer_id)));
 	EXPECT_TRUE(slow_exit_still_runs(self));
+	EXPECT_NOT_LONGER();
 }
 
 TEST_F_TIMEOUT(isolation, c20_peer_unregister_in_a_slow_start, 120)
@@ -201,6 +256,7 @@ TEST_F_TIMEOUT(isolation, c20_peer_unregister_in_a_slow_start, 120)
 	EXPECT_UNDISTURBED("unregister of a peer",
 			   TIME(peer_detach(self->peer, self->peer_id)));
 	EXPECT_TRUE(slow_call_still_runs(self));
+	EXPECT_NOT_LONGER();
 }
 
 /* a first subscription, and the last one's departure, likewise */
@@ -214,6 +270,7 @@ TEST_F_TIMEOUT(isolation, c20_attach_elsewhere_in_a_slow_release, 120)
 			   TIME(attach_list(self->fd, self->peers.pid, &id)));
 	EXPECT_UNDISTURBED("last unregister", TIME(detach(self->fd, id)));
 	EXPECT_TRUE(slow_exit_still_runs(self));
+	EXPECT_NOT_LONGER();
 }
 
 /* the other way round: a plain in-kernel driver is slow in its release */
@@ -229,6 +286,7 @@ TEST_F_TIMEOUT(isolation, c20_slow_peer_release, 120)
 	EXPECT_UNDISTURBED("exit of a process with mmun",
 			   target_time_exit(&self->ours));
 	EXPECT_TRUE(slow_exit_still_runs(self));
+	EXPECT_NOT_LONGER();
 }
 
 TEST_HARNESS_MAIN
