@@ -412,6 +412,8 @@ static void watch_hit(struct perf_event *event, struct perf_sample_data *data,
 {
 	struct kt_watch *watch = event->overflow_handler_context;
 
+	if (watch->since && !READ_ONCE(*watch->since))
+		return;
 	if (!watch->hits++)
 		watch->fn(watch);
 }

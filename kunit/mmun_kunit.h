@@ -119,6 +119,7 @@ struct kt_watch {
 	 */
 	void (*fn)(struct kt_watch *watch);
 	void *arg;
+	const bool *since;		/* not before that is true; NULL: from the first */
 	unsigned int hits;
 	void *event;
 };

@@ -252,6 +252,35 @@ static void owed_end_of_a_record_keeps_its_bounds(struct kunit *test)
 }
 
 /*
+ * Two ranges end while a leaver is in the end of one of them: the record of the other
+ * stays, too, until the leaver comes for its end.
+ */
+static void records_stay_until_a_leaver_has_all_ends(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *other = kt_register_logged(test, mm);
+	struct kt_many *many;
+	struct kt_sub *sub = join_unowed(test, mm, other, &many);
+	struct kt_range *a = begin_record(test, other, FROM, TO);
+	struct kt_range *b = begin_record(test, other, TO, TO + 1);
+	struct kt_actor *leaver;
+
+	leaver = kt_do_to_gate(test, &sub->end, NULL, kt_way_of(test), sub);
+	kt_end(a);
+	kt_end(b);
+	KUNIT_EXPECT_EQ(test, kt_state(other).records, 2U);
+	kt_gate_open(&sub->end);
+	kt_join(test, leaver);
+	kt_await_way_frees(test, sub);
+	KUNIT_EXPECT_EQ(test, kt_calls(sub, CB_END, a), 1);
+	KUNIT_EXPECT_EQ(test, kt_calls(sub, CB_END, b), 1);
+	KUNIT_EXPECT_EQ(test, kt_ends(sub), 2);
+	KT_ASSERT_UNTIL(test, !kt_state(other).records);
+	kt_end_many(many);
+	expect_no_record(test, other);
+}
+
+/*
  * The record of a range that is over stays while a leaver is still owed the end. A new
  * range of the same object, which is in overflow, is not taken for it at its end.
  */
@@ -723,6 +752,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(09, joiner_ahead_of_a_records_walk_is_not_called),
 	KT_CASE_PARAM(09, leaver_gets_ends_of_records, way_gen_params),
 	KT_CASE_PARAM(09, owed_end_of_a_record_keeps_its_bounds, way_gen_params),
+	KT_CASE_PARAM(09, records_stay_until_a_leaver_has_all_ends, way_gen_params),
 	KT_CASE_PARAM(09, ended_record_is_not_found_by_its_object, way_gen_params),
 	KT_CASE_PARAM(09, leaver_in_a_records_start_gets_one_end, way_gen_params),
 	KT_CASE(03, leaver_ignores_a_records_walk_past_it),

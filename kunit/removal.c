@@ -18,6 +18,9 @@
 /* A pause of the worker that need not grow any more, in jiffies: the longest in an rmmod. */
 #define GROWN_DELAY	(HZ / 10)
 
+/* One that has grown for seconds without an rmmod. */
+#define LONG_PAUSE	(5UL * HZ)
+
 /* A number that the kernel does not give any range of these cases. */
 #define FAR_NUMBER	1000001UL
 
@@ -75,6 +78,16 @@ static void expect_stays(struct kunit *test, struct mmun_subscriptions *subs)
 		after = kt_state(subs).retry_delay;
 		KUNIT_EXPECT_TRUE(test, after > before || after >= GROWN_DELAY);
 	}
+}
+
+/* The worker has looked so often that its pause is far longer than a first one. */
+static void let_pause_grow(struct kunit *test, struct mmun_subscriptions *subs)
+{
+	int i;
+
+	for (i = 0; i < 20 && kt_state(subs).retry_delay < LONG_PAUSE; i++)
+		kt_join(test, kt_run(test, do_flush_worker, subs));
+	KUNIT_EXPECT_GE(test, kt_state(subs).retry_delay, LONG_PAUSE);
 }
 
 /*
@@ -388,6 +401,17 @@ static struct file *swap_exe_file(struct mm_struct *mm, struct file *file)
 	return rcu_replace_pointer(mm->exe_file, file, true);
 }
 
+/* The memory of the bridge is given up soon. The case takes it back, and ends the rmmod. */
+static void give_up_in_unloading(struct kunit *test, struct mmun_subscriptions *subs,
+				 struct mm_struct *mm)
+{
+	KUNIT_EXPECT_TRUE(test, kt_until(!mmun_kunit_attached()));
+	mmun_kunit_set_unloading(false);
+	mmun_kunit_recover(subs);
+	mmun_kunit_let_go(subs);
+	KUNIT_EXPECT_TRUE(test, kt_until((kt_forget_mms(), atomic_read(&mm->mm_count) == 1)));
+}
+
 /*
  * Memory is given up for an rmmod only, and only after the exit; a mm without an
  * exe_file does not show when that is. Here the exit stands in exit_mmap(), as the
@@ -434,11 +458,37 @@ static void memory_is_given_up_after_exit_for_rmmod_only(struct kunit *test)
 		expect_goes_with_last_holder(test, subs, mm);
 		return;
 	}
-	KUNIT_EXPECT_TRUE(test, kt_until(!mmun_kunit_attached()));
-	mmun_kunit_set_unloading(false);
-	mmun_kunit_recover(subs);
-	mmun_kunit_let_go(subs);
-	KUNIT_EXPECT_TRUE(test, kt_until((kt_forget_mms(), atomic_read(&mm->mm_count) == 1)));
+	give_up_in_unloading(test, subs, mm);
+}
+
+/*
+ * In an rmmod, too, the bridge has some time until its memory is given up: the exiting
+ * task and the kernel's grace period may hold the mm_struct a little longer.
+ */
+static void memory_is_not_given_up_at_once(struct kunit *test)
+{
+	struct mm_struct *mm = kt_mm(test);
+	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
+	struct peer_list *peer = peer_join(test, mm);
+	struct mmun_subscriptions *subs = mmun_kunit_hold(mm);
+	unsigned long begun;
+	unsigned int attached;
+
+	unmap_all(test, mm);
+	kt_mm_kill(test, mm);
+	reap(test, mm, next_number(test, mm));
+	kt_mm_exit(test, mm);
+	kt_unregister(sub);
+	peer_unregister(peer);
+	begun = jiffies;
+	mmun_kunit_set_unloading(true);
+	kt_join(test, kt_run(test, do_flush_worker, subs));
+	attached = mmun_kunit_attached();
+	/* On a machine that is too slow for this the time may be used up. */
+	if (jiffies - begun < 2 * HZ)
+		KUNIT_EXPECT_GT(test, attached, 0U);
+	mmun_kunit_use_up_patience(subs);
+	give_up_in_unloading(test, subs, mm);
 }
 
 /* --- case 6: cut off from a living mm --- */
@@ -506,15 +556,13 @@ static void proof_ends_pause_of_worker(struct kunit *test)
 	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
 	struct mmun_subscriptions *subs = mmun_kunit_hold(mm);
 	struct kt_actor *range;
-	int i;
 
 	peer_join(test, mm);
 	range = cut_off_to_gate(test, &peer->gate, file);
 	reap(test, mm, FAR_NUMBER);
 	kt_unregister(sub);
 	mmun_kunit_cut_off(mm);
-	for (i = 0; i < 20 && kt_state(subs).retry_delay < 5 * HZ; i++)
-		kt_join(test, kt_run(test, do_flush_worker, subs));
+	let_pause_grow(test, subs);
 	KUNIT_EXPECT_TRUE(test, kt_state(subs).worker_pauses);
 	mmun_kunit_seq = FAR_NUMBER + 2;
 	KUNIT_EXPECT_EQ(test, mmun_kunit_accept_on(subs, &later->kernel), 0);
@@ -558,7 +606,8 @@ static void doubt_in_storm_of_ranges_is_solved(struct kunit *test)
 
 /*
  * A range that is in flight until the exit is over stands for a mm that is really
- * marked: the bridge that was cut off stays, and goes with the last holder.
+ * marked: the bridge that was cut off stays, and goes with the last holder. The worker,
+ * whose pause has grown, looks often again from the release on.
  */
 static void doubt_of_marked_mm_lasts_until_exit(struct kunit *test)
 {
@@ -570,7 +619,7 @@ static void doubt_of_marked_mm_lasts_until_exit(struct kunit *test)
 	struct mmun_subscriptions *subs = mmun_kunit_hold(mm);
 	struct peer_list *peer = peer_join(test, mm);
 	struct kt_actor *range, *task;
-	unsigned long number;
+	unsigned long number, begun, pause;
 
 	kt_mm_kill(test, mm);
 	range = cut_off_to_gate(test, &interval->gate, file);
@@ -579,11 +628,17 @@ static void doubt_of_marked_mm_lasts_until_exit(struct kunit *test)
 	kt_unregister(sub);
 	mmun_kunit_cut_off(mm);
 	expect_stays(test, subs);
+	let_pause_grow(test, subs);
+	begun = jiffies;
 	task = kt_do(test, mm, KT_EXIT, NULL);
 	/* The second range that the peer gets is the exit's own. */
 	KT_ASSERT_UNTIL(test, atomic_read(&interval->calls) == 2);
 	KUNIT_EXPECT_EQ(test, READ_ONCE(interval->seq), number);
 	KUNIT_EXPECT_TRUE(test, kt_state(subs).released);
+	pause = kt_state(subs).retry_delay;
+	/* Before that it cannot have grown again. */
+	if (jiffies - begun < LONG_PAUSE / 2)
+		KUNIT_EXPECT_LT(test, pause, LONG_PAUSE);
 	expect_stays(test, subs);
 	kt_gate_open(&interval->gate);
 	kt_join(test, range);
@@ -656,6 +711,17 @@ static int end_other(void *arg)
 }
 
 /*
+ * A task with the address space @mm ends a range, while the removal has waited for longer
+ * than a case waits and MANY tasks pause.
+ */
+static struct kt_actor *end_other_beside_many(struct kunit *test, struct waiting *w,
+					      struct mm_struct *mm)
+{
+	mmun_kunit_throttle(w->subs, jiffies - 2 * KT_TIMEOUT, MANY);
+	return kt_run_mm(test, mm, end_other, w);
+}
+
+/*
  * While the kernel looks for a moment without a range, a task pauses after each of its
  * ranges for as long as the removal has waited, up to a quarter of a second; but not after
  * one that may not block.
@@ -690,8 +756,7 @@ static void pause_ends_with_removal(struct kunit *test)
 	unsigned long before = jiffies;
 	struct kt_actor *task;
 
-	mmun_kunit_throttle(w->subs, jiffies - 2 * KT_TIMEOUT, MANY);
-	task = kt_run_mm(test, w->mm, end_other, w);
+	task = end_other_beside_many(test, w, w->mm);
 	KT_ASSERT_UNTIL(test, kt_state(w->subs).pausing == MANY + 1);
 	/* Longer than one that pauses alone. */
 	KT_ASSERT_UNTIL(test, jiffies - before > HZ / 2);
@@ -708,8 +773,7 @@ static void killed_task_does_not_pause(struct kunit *test)
 	struct waiting *w = begin_waiting(test);
 	struct kt_actor *task;
 
-	mmun_kunit_throttle(w->subs, jiffies - 2 * KT_TIMEOUT, MANY);
-	task = kt_run_mm(test, w->mm, end_other, w);
+	task = end_other_beside_many(test, w, w->mm);
 	KT_ASSERT_UNTIL(test, kt_state(w->subs).pausing == MANY + 1);
 	kt_kill(task);
 	kt_join(test, task);
@@ -724,8 +788,7 @@ static void kernel_thread_pauses_briefly(struct kunit *test)
 	struct waiting *w = begin_waiting(test);
 	struct kt_actor *thread;
 
-	mmun_kunit_throttle(w->subs, jiffies - 2 * KT_TIMEOUT, MANY);
-	thread = kt_run(test, end_other, w);
+	thread = end_other_beside_many(test, w, NULL);
 	kt_join(test, thread);
 	KUNIT_EXPECT_NE(test, kt_state(w->subs).throttled, 0UL);
 	end_waiting(test, w);
@@ -835,6 +898,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(07, release_goes_on_when_range_in_doubt_ends),
 	KT_CASE(22, doubt_after_exit_ends_with_last_holder),
 	KT_CASE_PARAM(22, memory_is_given_up_after_exit_for_rmmod_only, exe_gen_params),
+	KT_CASE(22, memory_is_not_given_up_at_once),
 	KT_CASE(07, doubt_of_idle_mm_is_solved),
 	KT_CASE(07, doubt_of_busy_mm_is_solved_later),
 	KT_CASE(22, proof_ends_pause_of_worker),

@@ -607,6 +607,7 @@ static void second_unregister_is_reported(struct kunit *test)
 /* A walk that stops when it has found the subscriber, and has not stored its place yet. */
 struct found {
 	struct kt_watch watch;
+	bool begun;			/* that walk, and no other one */
 	bool inside;			/* it has found it */
 	bool returned;			/* the unregister has returned */
 	bool too_early;			/* ... while the walk stood there */
@@ -615,9 +616,11 @@ struct found {
 static const struct found_param {
 	const char *name;
 	bool query;
+	bool refused;
 } founds[] = {
-	{ "start of a range", false },
-	{ "young query", true },
+	{ "start of a range" },
+	{ "ends of a refused range", .refused = true },
+	{ "young query", .query = true },
 };
 
 KT_NAMED_PARAM(found, founds);
@@ -628,6 +631,14 @@ static void wait_for_the_unregister(struct kt_watch *watch)
 
 	WRITE_ONCE(f->inside, true);
 	f->too_early = kt_spin_until(READ_ONCE(f->returned), 500);
+}
+
+static struct found *refused;
+
+/* Of the subscriber that refuses, the last one of the walk of the starts. */
+static void next_walk_begins(struct kt_sub *sub, const struct mmun_notifier_range *range)
+{
+	WRITE_ONCE(refused->begun, true);
 }
 
 /*
@@ -642,7 +653,9 @@ static void unregister_waits_for_a_walk_that_has_found_it(struct kunit *test)
 	struct mm_struct *mm = life_mm(test);
 	struct kt_sub *keeper = kt_register(test, mm, &kt_ops);
 	struct kt_sub *sub = kt_register(test, mm, &kt_ops);
-	struct kt_range *range = kt_blockable(test, mm, FROM, TO);
+	struct kt_range *range = param->refused ? kt_nonblock(test, mm, FROM, TO) :
+						  kt_blockable(test, mm, FROM, TO);
+	int calls = param->refused ? 2 : 1;
 	struct kt_actor *walker;
 	unsigned int other;
 	int ret;
@@ -650,8 +663,15 @@ static void unregister_waits_for_a_walk_that_has_found_it(struct kunit *test)
 	if (!kt_two_cpus(test, &other))
 		kunit_skip(test, "there is one CPU only");
 	kt_end(kt_begin(test, mm, FROM, TO));
+	f->begun = !param->refused;
+	if (param->refused) {
+		refused = f;
+		keeper->refuse = -EAGAIN;
+		keeper->on_start = next_walk_begins;
+	}
 	f->watch.fn = wait_for_the_unregister;
 	f->watch.arg = f;
+	f->watch.since = &f->begun;
 	walker = param->query ? kt_prepare(test, mm, KT_CLEAR_FLUSH_YOUNG, NULL) :
 				kt_prepare(test, NULL, KT_START, range);
 	walker->cpu = other;
@@ -669,10 +689,12 @@ static void unregister_waits_for_a_walk_that_has_found_it(struct kunit *test)
 		kunit_skip(test, "no breakpoints on data");
 	KUNIT_EXPECT_TRUE(test, f->inside);
 	KUNIT_EXPECT_FALSE(test, f->too_early);
-	if (!param->query)
+	if (param->refused)
+		KUNIT_EXPECT_EQ(test, ret, -EAGAIN);
+	else if (!param->query)
 		kt_end(range);
-	KUNIT_EXPECT_EQ(test, kt_starts(sub), 1);
-	KUNIT_EXPECT_EQ(test, kt_ends(sub), 1);
+	KUNIT_EXPECT_EQ(test, kt_starts(sub), calls);
+	KUNIT_EXPECT_EQ(test, kt_ends(sub), calls);
 	kt_expect_quiet(test, keeper);
 }
 
