@@ -19,6 +19,7 @@
 
 #include "mmun_core.h"
 #include "mmun_internal.h"
+#include "mmun_trace.h"
 
 static unsigned int mmun_needs_of(const struct mmun_notifier_ops *ops)
 {
@@ -117,6 +118,7 @@ static void wait_until_unseen(struct mmun_subscriptions *subs,
 	}
 	list_del_init(&mn->priv.leaving);
 	mmun_unlock(subs);
+	mmun_trace_unregister(mn);
 
 	mmun_subscriptions_put(subs);
 	mmdrop(mm);
@@ -215,6 +217,7 @@ static void link_into_list(struct mmun_subscriptions *subs, struct mmun_notifier
 	/* [L1] pairs with [L2] in first_of() and next_of(). */
 	hlist_add_head_rcu(&mn->priv.hlist, &subs->list);
 	subs->listed++;
+	mmun_trace_register(mn);
 }
 
 /*
@@ -388,7 +391,7 @@ void mmun_notifier_unregister(struct mmun_notifier *mn, struct mm_struct *mm)
 		 */
 		subs->releasing++;
 		mmun_unlock(subs);
-		mn->ops->release(mn, mm);
+		mmun_call_release(subs, mn, mm);
 		mmun_lock(subs);
 		subs->releasing--;
 		mmun_wake(subs);
@@ -431,6 +434,7 @@ void mmun_notifier_unregister_no_release(struct mmun_notifier *mn,
 	mmun_unlock(subs);
 
 	mmun_list_deliver_owed(subs, mn, owed);
+	mmun_trace_unregister(mn);
 	mmun_subscriptions_put(subs);
 	mmdrop(mm);
 }

@@ -20,6 +20,7 @@
 #include "mmun_event.h"
 #include "mmun_internal.h"
 #include "mmun_itree.h"
+#include "mmun_trace.h"
 #include "mmun_walk.h"
 
 #ifdef MMUN_KUNIT
@@ -140,6 +141,7 @@ static noinline void start_unslotted(struct mmun_subscriptions *subs, const void
 		mmun_record_add(&subs->ranges, record, key, cur_seq);
 		/* The exit may close the mm, and with it the record, during the walk. */
 		record->slot.pins++;
+		record->began = mmun_trace_range_begins();
 	} else {
 		subs->ranges.overflow++;
 		mmun_ranges_count(&subs->ranges);
@@ -148,6 +150,7 @@ static noinline void start_unslotted(struct mmun_subscriptions *subs, const void
 	mmun_walk_begin(subs, &walk);
 	idx = mmun_callbacks_enter();
 	mmun_unlock(subs);
+	mmun_trace_range_start(subs, cur_seq, &range);
 
 	lock_map_acquire(&mmun_range_start_map);
 	if (first)
@@ -162,6 +165,22 @@ static noinline void start_unslotted(struct mmun_subscriptions *subs, const void
 	mmun_unlock(subs);
 	mmun_callbacks_leave(idx);
 	kfree(record);
+}
+
+/* A range that may not block has found no slot. */
+static noinline void refuse_unslotted(struct mmun_subscriptions *subs, unsigned long start,
+				      unsigned long end, enum mmun_notifier_event event,
+				      void *owner)
+{
+	const struct mmun_notifier_range range = {
+		.mm = subs->mm,
+		.start = start,
+		.end = end,
+		.event = event,
+		.owner = owner,
+	};
+
+	mmun_trace_refusal(subs, 0, &range, NULL, NULL, -EAGAIN);
 }
 
 /**
@@ -214,6 +233,7 @@ int mmun_event_start(struct mmun_subscriptions *subs, const void *key,
 			return 0;
 		}
 		mmun_unlock(subs);
+		refuse_unslotted(subs, start, end, event, owner);
 		return -EAGAIN;
 	}
 	subs->invalidate_seq = cur_seq;
@@ -224,6 +244,7 @@ int mmun_event_start(struct mmun_subscriptions *subs, const void *key,
 	range->flags = flags;
 	range->event = event;
 	range->owner = owner;
+	mmun_trace_begin(subs, slot);
 
 	first = first_interval(subs, range);
 	/*
@@ -233,6 +254,7 @@ int mmun_event_start(struct mmun_subscriptions *subs, const void *key,
 	listed = !hlist_empty(&subs->list);
 	if (!first && !listed) {
 		mmun_unlock(subs);
+		mmun_trace_range_start(subs, cur_seq, range);
 		return 0;
 	}
 	if (listed)
@@ -243,6 +265,7 @@ int mmun_event_start(struct mmun_subscriptions *subs, const void *key,
 	 */
 	idx = mmun_callbacks_enter();
 	mmun_unlock(subs);
+	mmun_trace_range_start(subs, cur_seq, range);
 
 	lock_map_acquire(&mmun_range_start_map);
 	if (first)
@@ -255,6 +278,8 @@ int mmun_event_start(struct mmun_subscriptions *subs, const void *key,
 		mmun_lock(subs);
 		if (listed)
 			mmun_slot_walk_end(subs, slot);
+		if (ret)
+			mmun_trace_refused(subs, slot);
 		/* If the mm was closed meanwhile, the range is over already. */
 		if (ret && (subs->ranges.active & BIT(slot)))
 			end_slot(subs, slot);
@@ -287,7 +312,8 @@ void mmun_event_confirm(struct mmun_subscriptions *subs, const void *key)
 /* --- end --- */
 
 /* Deliver the ends of the range in @slot, which is ending; free the slot. */
-static __always_inline void deliver_ends(struct mmun_subscriptions *subs, unsigned int slot)
+static __always_inline void deliver_ends(struct mmun_subscriptions *subs, unsigned int slot,
+					 enum mmun_trace_result result)
 	__must_hold(&subs->lock)
 {
 	int idx;
@@ -296,6 +322,8 @@ static __always_inline void deliver_ends(struct mmun_subscriptions *subs, unsign
 	idx = mmun_callbacks_enter();
 	mmun_unlock(subs);
 	mmun_list_end(subs, &subs->ranges.slots[slot].range, slot);
+	if (trace_mmun_range_end_enabled())
+		mmun_trace_range_end(subs, slot, result);
 	mmun_lock(subs);
 	mmun_callbacks_leave(idx);
 	mmun_slot_walk_end(subs, slot);
@@ -324,11 +352,12 @@ bool mmun_event_end(struct mmun_subscriptions *subs, const void *key)
 		return false;
 	}
 	end_slot(subs, slot);
-	if (hlist_empty(&subs->list)) {
+	/* deliver_ends() also reports the end, without the lock. */
+	if (hlist_empty(&subs->list) && !trace_mmun_range_end_enabled()) {
 		mmun_ranges_free(&subs->ranges, slot);
 	} else {
 		subs->ranges.ending |= BIT(slot);
-		deliver_ends(subs, slot);
+		deliver_ends(subs, slot, MMUN_TRACE_DONE);
 	}
 	mmun_unlock(subs);
 	return true;
@@ -381,6 +410,10 @@ void mmun_event_end_unslotted(struct mmun_subscriptions *subs, const void *key,
 		mmun_walk_begin(subs, &walk);
 		mmun_unlock(subs);
 		mmun_list_end_unslotted(subs, range, record, &walk);
+		if (record)
+			mmun_trace_record_end(subs, record, MMUN_TRACE_DONE);
+		else
+			mmun_trace_overflow_end(subs, range);
 		mmun_lock(subs);
 		mmun_walk_end(subs, &walk);
 		if (!record) {
@@ -431,7 +464,7 @@ void mmun_event_settle(struct mmun_subscriptions *subs, unsigned long orphans)
 
 	mmun_for_each_slot(slot, orphans) {
 		mmun_lock(subs);
-		deliver_ends(subs, slot);
+		deliver_ends(subs, slot, MMUN_TRACE_ORPHAN);
 		mmun_unlock(subs);
 	}
 }
@@ -511,6 +544,7 @@ void mmun_event_release(struct mmun_subscriptions *subs)
 	 */
 	mmun_wait(subs, !subs->releasing);
 	WRITE_ONCE(subs->closed, true);
+	mmun_trace_closed(subs);
 	end_all(subs, &unneeded);
 	mmun_unlock(subs);
 	mmun_callbacks_leave(idx);

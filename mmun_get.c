@@ -22,6 +22,7 @@
 #include "mmun_core.h"
 #include "mmun_get.h"
 #include "mmun_internal.h"
+#include "mmun_trace.h"
 
 /* Odd: this processor is inside get_quickly(), which see. */
 static DEFINE_PER_CPU(unsigned int, getters);
@@ -383,6 +384,7 @@ static void free_worker(struct work_struct *work)
 		phase = mn->priv.phase;
 		mmun_list_deliver_owed(subs, mn, mn->priv.owed);
 		wait_for_getters();
+		mmun_trace_unregister(mn);
 		free_percpu(mn->priv.users);
 		/* Lets an excess put be detected if the driver has not freed mn. */
 		mn->priv.users = NULL;

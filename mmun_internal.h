@@ -20,6 +20,8 @@
  * mmun_subs.c  the state of a mm: look-up, references, users, sleep and wake-up
  * mmun_range.c the table of ranges in flight; calls nobody
  * mmun_hmm.c   faulting pages in under an interval
+ * mmun_trace.c the tracepoints; while callbacks are traced, it calls the subscribers in the
+ *              place of mmun_itree.c and mmun_walk.c
  *
  * mmun_subs.c needs the bridge to attach to a mm: it is given struct mmun_bridge_ops.
  * mmun_walk.c hands zombies to mmun_get.c: it is given a function.

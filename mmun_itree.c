@@ -69,6 +69,7 @@
 
 #include "mmun_internal.h"
 #include "mmun_itree.h"
+#include "mmun_trace.h"
 
 #ifdef CONFIG_LOCKDEP
 struct lockdep_map mmun_range_start_map = {
@@ -109,6 +110,13 @@ struct finishes {
 	struct llist_node **end;
 };
 
+/* The first pass, for messages. */
+static void *start_of(const struct mmun_interval_notifier_ops *ops)
+{
+	return ops->invalidate_start ? (void *)ops->invalidate_start :
+				       (void *)ops->invalidate;
+}
+
 static bool call_start(struct mmun_interval_notifier *sub,
 		       const struct mmun_notifier_range *range,
 		       unsigned long cur_seq,
@@ -130,17 +138,20 @@ static int first_pass(struct mmun_interval_notifier *sub,
 
 	if (!blockable)
 		non_block_start();
-	agreed = call_start(sub, range, cur_seq, &finish);
+	if (trace_mmun_callback_enabled())
+		agreed = mmun_traced_invalidate(sub, range, cur_seq, &finish);
+	else
+		agreed = call_start(sub, range, cur_seq, &finish);
 	if (!blockable)
 		non_block_end();
 
 	if (!agreed) {
+		mmun_trace_refusal(sub->priv.subs, cur_seq, range, sub, start_of(sub->ops),
+				   -EAGAIN);
 		if (!blockable)
 			return -EAGAIN;
 		mmun_warn_once(MMUN_WARNED_REFUSAL, "%ps refused a blockable range, ignored\n",
-			       sub->ops->invalidate_start ?
-			       (void *)sub->ops->invalidate_start :
-			       (void *)sub->ops->invalidate);
+			       start_of(sub->ops));
 		return 0;
 	}
 	if (finish) {
@@ -164,7 +175,7 @@ static void done(struct mmun_subscriptions *subs,
 
 static void second_passes(struct mmun_subscriptions *subs,
 			  const struct mmun_notifier_range *range,
-			  struct llist_node *node)
+			  unsigned long cur_seq, struct llist_node *node)
 {
 	bool blockable = mmun_notifier_range_blockable(range);
 	struct mmun_interval_notifier_finish *finish;
@@ -179,7 +190,10 @@ static void second_passes(struct mmun_subscriptions *subs,
 
 		if (!blockable)
 			non_block_start();
-		sub->ops->invalidate_finish(finish);
+		if (trace_mmun_callback_enabled())
+			mmun_traced_finish(sub, range, cur_seq, finish);
+		else
+			sub->ops->invalidate_finish(finish);
 		if (!blockable)
 			non_block_end();
 
@@ -250,7 +264,7 @@ int mmun_itree_start(struct mmun_subscriptions *subs,
 		sub = next;
 	} while (sub);
 
-	second_passes(subs, range, finishes.first);
+	second_passes(subs, range, cur_seq, finishes.first);
 	return ret;
 }
 
@@ -283,12 +297,16 @@ read_begin_locked(struct mmun_interval_notifier *interval_sub)
 	struct list_head *sleepers;
 	bool waited = false;
 	unsigned long seq;
+	u64 began = mmun_trace_wait_begins();
+	bool slept = false;
 
 	mmun_lock(subs);
 	for (;;) {
-		while ((sleepers = must_wait(subs, first, last)))
+		while ((sleepers = must_wait(subs, first, last))) {
+			slept = true;
 			mmun_sleep(subs, sleepers, TASK_UNINTERRUPTIBLE,
 				   MAX_SCHEDULE_TIMEOUT);
+		}
 		/* [R3] pairs with [R2] in mmun_interval_set_seq(): the lock orders the rest. */
 		seq = READ_ONCE(interval_sub->invalidate_seq);
 		if (!mmun_ranges_overlap(&subs->ranges, subs->ranges.provisional,
@@ -306,6 +324,8 @@ read_begin_locked(struct mmun_interval_notifier *interval_sub)
 		waited = true;
 	}
 	mmun_unlock(subs);
+	if (slept || waited)
+		mmun_trace_waited(interval_sub, began, !(seq & 1));
 	return seq;
 }
 
@@ -352,8 +372,9 @@ static bool ops_complete(const struct mmun_interval_notifier_ops *ops)
 	return ops->invalidate;
 }
 
-static void link_interval(struct mmun_interval_notifier *sub,
-			  struct mm_struct *mm, struct mmun_subscriptions *subs)
+static __always_inline void link_interval(struct mmun_interval_notifier *sub,
+					  struct mm_struct *mm,
+					  struct mmun_subscriptions *subs)
 	__must_hold(&subs->lock)
 {
 	mmgrab(mm);
@@ -361,6 +382,7 @@ static void link_interval(struct mmun_interval_notifier *sub,
 	/* Given out before, so no later range will have this number. */
 	sub->invalidate_seq = subs->invalidate_seq;
 	interval_tree_insert(&sub->interval_tree, &subs->itree);
+	mmun_trace_insert(sub);
 }
 
 /*
@@ -545,6 +567,7 @@ void mmun_interval_notifier_remove(struct mmun_interval_notifier *interval_sub)
 	/* A second remove finds this. */
 	interval_sub->priv.subs = NULL;
 	left = mmun_subscriptions_leave(subs, 0);
+	mmun_trace_remove(interval_sub, subs);
 	mmun_unlock(subs);
 
 	if (left)

@@ -137,6 +137,7 @@ void mmun_record_init(struct mmun_record *record, unsigned int room)
 	record->room = room;
 	record->nr_owed = 0;
 	record->nr_due = 0;
+	record->began = 0;
 }
 
 /* The caller has filled in slot.range. */

@@ -36,6 +36,7 @@ struct mmun_record {
 	unsigned int room;		/* how many owed has place for */
 	unsigned int nr_owed;
 	unsigned int nr_due;		/* of them, those that are still owed it */
+	unsigned long long began;	/* in nanoseconds, for its trace event; or 0 */
 	/* the list subscribers that are owed the end; NULL: has it, or left */
 	struct mmun_notifier *owed[];
 };

@@ -108,6 +108,7 @@
 #include "mmun_event.h"
 #include "mmun_get.h"
 #include "mmun_internal.h"
+#include "mmun_trace.h"
 #include "mmun_walk.h"
 
 /* A list notifier of the kernel's; gone after the kernel's grace period. */
@@ -150,7 +151,6 @@ struct mmun_shim {
 	unsigned long settle_delay;
 	unsigned long retry_delay;
 	unsigned long through;		/* when rmmod first saw the exit through, or 0 */
-	pid_t pid;			/* of the process, for messages */
 	struct list_head node;		/* in shims */
 
 	struct delayed_work work;
@@ -225,6 +225,9 @@ static void free_shim(struct mmun_subscriptions *subs)
 	/* Ranges whose end came when the bridge had gone. */
 	list_for_each_entry_safe(record, next, &subs->ranges.records, node)
 		kfree(record);
+	/* After all callbacks: each holds a reference, or one of the bridge's lasts longer. */
+	mmun_trace_detach(subs);
+	kfree(subs->began);
 	mmdrop(subs->mm);
 	/* [M3] pairs with [M2] in mmun_subscriptions_peek(). */
 	kfree_rcu(shim, rcu);
@@ -369,6 +372,21 @@ static int start_event(struct mmun_shim *shim,
 				kernel_range->owner);
 }
 
+/* mmun itself refuses a range, of which no subscriber learns. */
+static noinline void report_refusal(struct mmun_subscriptions *subs,
+				    const struct mmu_notifier_range *kernel_range)
+{
+	const struct mmun_notifier_range range = {
+		.mm = subs->mm,
+		.start = kernel_range->start,
+		.end = kernel_range->end,
+		.event = event_of(kernel_range),
+		.owner = kernel_range->owner,
+	};
+
+	mmun_trace_refusal(subs, 0, &range, NULL, NULL, -EAGAIN);
+}
+
 /* A range that may not block. False: refused. */
 static noinline bool
 bridge_start_nonblockable(struct mmun_shim *shim,
@@ -381,6 +399,7 @@ bridge_start_nonblockable(struct mmun_shim *shim,
 	if (shim->life >= SHIM_REFUSING ||
 	    hlist_unhashed_lockless(&shim->first.mn.hlist)) {
 		mmun_unlock(&shim->subs);
+		report_refusal(&shim->subs, kernel_range);
 		return false;
 	}
 	alone = is_alone(shim);
@@ -456,6 +475,7 @@ static bool bridge_start(struct mmu_interval_notifier *interval_sub,
 		return true;
 	}
 
+	mmun_trace_prepare(&shim->subs, mmu_notifier_range_blockable(kernel_range));
 	mmun_lock(&shim->subs);
 	if (unlikely(shim->doubts))
 		check_doubt(shim, cur_seq);
@@ -806,7 +826,7 @@ static void leave_kernel(struct mmun_shim *shim)
 		return;
 	case REMOVE_NEVER:
 		pr_warn_ratelimited("mmun: %zu bytes and a mm_struct of process %d stay allocated: another driver's notifier may have refused a range of it, and something else still holds the mm_struct\n",
-				    ksize(shim), shim->pid);
+				    ksize(shim), subs->pid);
 		/* For good: the kernel's tree points to it. */
 		refcount_inc(&subs->refs);
 		break;
@@ -990,7 +1010,7 @@ static int attach(struct mm_struct *mm)
 	mmun_subscriptions_init(&shim->subs, mm, shim->slots, nr_slots);
 	INIT_DELAYED_WORK(&shim->work, shim_worker);
 	shim->had_exe_file = rcu_access_pointer(mm->exe_file);
-	shim->pid = pid_of(mm);
+	shim->subs.pid = pid_of(mm);
 
 	/* [0, ULONG_MAX - 1]: all that a range with an exclusive end can have */
 	ret = mmu_interval_notifier_insert_locked(&shim->starts, mm, 0,
@@ -1008,6 +1028,7 @@ static int attach(struct mm_struct *mm)
 	ret = wait_for(interval_joined(&shim->starts), ATTACH_TIMEOUT);
 	if (!ret)
 		ret = attach_ends(shim);
+	mmun_trace_attach(&shim->subs, ret);
 	if (ret) {
 		abandon_attach(shim);
 		return ret;
@@ -1080,10 +1101,10 @@ static void report_waiting(void)
 		mmun_unlock(&shim->subs);
 		if (doubt)
 			pr_warn_ratelimited("mmun: rmmod waits for the exit of process %d: another driver's notifier may have refused a range of it\n",
-					    shim->pid);
+					    shim->subs.pid);
 		else
 			pr_warn_ratelimited("mmun: rmmod waits for a range of process %d that is in flight\n",
-					    shim->pid);
+					    shim->subs.pid);
 	}
 	spin_unlock(&shims_lock);
 }

@@ -15,9 +15,12 @@
 
 #include "mmun_range.h"
 
+struct mmun_began;
+
 struct mmun_subscriptions {
 	struct mm_struct *mm;
 	refcount_t refs;
+	pid_t pid;			/* of the process at the attach */
 	struct hlist_node hash;		/* in mmun_mms */
 
 	raw_spinlock_t lock;
@@ -45,6 +48,9 @@ struct mmun_subscriptions {
 	/* mmun_itree.c */
 	struct rb_root_cached itree;
 	unsigned long invalidate_seq;	/* odd: the newest one given out */
+
+	/* mmun_trace.c; not under lock, and set once */
+	struct mmun_began *began;
 };
 
 static inline void mmun_lock(struct mmun_subscriptions *subs)

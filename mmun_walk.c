@@ -81,6 +81,7 @@
 #include <linux/slab.h>
 
 #include "mmun_internal.h"
+#include "mmun_trace.h"
 #include "mmun_walk.h"
 
 DEFINE_SRCU(mmun_srcu);
@@ -243,14 +244,46 @@ static bool take_unslotted(struct mmun_subscriptions *subs,
 	return owed;
 }
 
-static void call_end(struct mmun_notifier *mn,
-		     const struct mmun_notifier_range *range)
+/*
+ * The number of a range, for its trace events; 0: it is in overflow. Of the arguments of a
+ * start or an end, so that no other must be kept for it: @range is in its slot.
+ */
+static __always_inline unsigned long
+number_of(const struct mmun_notifier_range *range, bool unslotted,
+	  struct mmun_record *record)
+{
+	if (!unslotted)
+		return container_of(range, struct mmun_slot, range)->seq;
+	return record ? record->slot.seq : 0;
+}
+
+static __always_inline int
+call_one_start(struct mmun_notifier *mn, const struct mmun_notifier_range *range,
+	       bool unslotted, struct mmun_record *record)
+{
+	if (trace_mmun_callback_enabled())
+		return mmun_traced_start(mn, range, number_of(range, unslotted, record));
+	return mn->ops->invalidate_range_start(mn, range);
+}
+
+static __always_inline void
+call_one_end(struct mmun_notifier *mn, const struct mmun_notifier_range *range,
+	     bool unslotted, struct mmun_record *record)
+{
+	if (trace_mmun_callback_enabled())
+		mmun_traced_end(mn, range, number_of(range, unslotted, record));
+	else
+		mn->ops->invalidate_range_end(mn, range);
+}
+
+static void call_end(struct mmun_notifier *mn, const struct mmun_notifier_range *range,
+		     bool unslotted, struct mmun_record *record)
 {
 	bool blockable = mmun_notifier_range_blockable(range);
 
 	if (!blockable)
 		non_block_start();
-	mn->ops->invalidate_range_end(mn, range);
+	call_one_end(mn, range, unslotted, record);
 	if (!blockable)
 		non_block_end();
 }
@@ -269,7 +302,7 @@ static noinline void take_back(struct mmun_subscriptions *subs,
 	 * unlocked is safe: it equals current only if this task wrote it.
 	 */
 	if (owed && READ_ONCE(mn->priv.leaver) != current)
-		call_end(mn, range);
+		call_end(mn, range, slot == MMUN_NO_SLOT, record);
 }
 
 static noinline void warn_refusal(struct mmun_notifier *mn,
@@ -318,11 +351,13 @@ call_starts(struct mmun_subscriptions *subs,
 		if (ops->invalidate_range_start) {
 			if (!blockable)
 				non_block_start();
-			ret = ops->invalidate_range_start(mn, range);
+			ret = call_one_start(mn, range, unslotted, record);
 			if (!blockable)
 				non_block_end();
 			if (unlikely(ret)) {
 				warn_refusal(mn, range, ret);
+				mmun_trace_refusal(subs, number_of(range, unslotted, record),
+						   range, mn, ops->invalidate_range_start, ret);
 				refused = true;
 				if (!unslotted || record)
 					continue;
@@ -412,7 +447,7 @@ call_ends(struct mmun_subscriptions *subs,
 			continue;
 		if (!blockable)
 			non_block_start();
-		mn->ops->invalidate_range_end(mn, range);
+		call_one_end(mn, range, unslotted, record);
 		if (!blockable)
 			non_block_end();
 	}
@@ -483,7 +518,7 @@ static bool deliver_owed_by_record(struct mmun_subscriptions *subs,
 	if (!record)
 		return false;
 
-	call_end(mn, &record->slot.range);
+	call_end(mn, &record->slot.range, true, record);
 
 	mmun_lock(subs);
 	if (!mmun_record_unpin(record))
@@ -516,12 +551,12 @@ void mmun_list_deliver_owed(struct mmun_subscriptions *subs,
 	idx = mmun_callbacks_enter();
 	mmun_for_each_slot(slot, left)
 		if (take_accepted(mn, slot))	/* [O7] */
-			call_end(mn, &subs->ranges.slots[slot].range);
+			call_end(mn, &subs->ranges.slots[slot].range, false, NULL);
 	while (deliver_owed_by_record(subs, mn))
 		;
 	/* The bounds of a range in overflow are not known here. */
 	while (take_unslotted(subs, mn, NULL))
-		call_end(mn, &everything);
+		call_end(mn, &everything, true, NULL);
 	mmun_callbacks_leave(idx);
 
 	mmun_lock(subs);
@@ -574,7 +609,7 @@ void mmun_list_release(struct mmun_subscriptions *subs)
 		claimed = mmun_claim_release(mn);
 		mmun_unlock(subs);
 		if (claimed && mn->ops->release)
-			mn->ops->release(mn, subs->mm);
+			mmun_call_release(subs, mn, subs->mm);
 		mmun_lock(subs);
 		/* It may have unregistered in its release, or been put. */
 		if (!claimed || !walk.cur || mn->priv.life >= MMUN_UNLINKED)
@@ -599,8 +634,7 @@ bool mmun_list_clear_flush_young(struct mmun_subscriptions *subs,
 	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk)))
 		if (!mmun_has_left(mn) && mn->ops->clear_flush_young)
-			young |= mn->ops->clear_flush_young(mn, subs->mm,
-							    start, end);
+			young |= mmun_call_clear_flush_young(subs, mn, start, end);
 	quick_walk_end(subs, &walk, idx);
 	return young;
 }
@@ -616,7 +650,7 @@ bool mmun_list_clear_young(struct mmun_subscriptions *subs,
 	idx = quick_walk_begin(subs, &walk);
 	while ((mn = walk_next(&walk)))
 		if (!mmun_has_left(mn) && mn->ops->clear_young)
-			young |= mn->ops->clear_young(mn, subs->mm, start, end);
+			young |= mmun_call_clear_young(subs, mn, start, end);
 	quick_walk_end(subs, &walk, idx);
 	return young;
 }
@@ -633,7 +667,7 @@ bool mmun_list_test_young(struct mmun_subscriptions *subs,
 	while ((mn = walk_next(&walk))) {
 		if (mmun_has_left(mn) || !mn->ops->test_young)
 			continue;
-		young = mn->ops->test_young(mn, subs->mm, address);
+		young = mmun_call_test_young(subs, mn, address);
 		if (young)
 			break;
 	}
@@ -652,7 +686,6 @@ void mmun_list_flush_tlb(struct mmun_subscriptions *subs, unsigned long start,
 	while ((mn = walk_next(&walk)))
 		if (!mmun_has_left(mn) &&
 		    mn->ops->arch_invalidate_secondary_tlbs)
-			mn->ops->arch_invalidate_secondary_tlbs(mn, subs->mm,
-								start, end);
+			mmun_call_flush_tlb(subs, mn, start, end);
 	quick_walk_end(subs, &walk, idx);
 }

@@ -59,6 +59,9 @@ static struct kunit_suite *suites[] = {
 	&mmun_removal_suite,
 	&mmun_behind_suite,
 	&mmun_isolation_suite,
+#ifdef CONFIG_TRACEPOINTS
+	&mmun_trace_suite,
+#endif
 };
 
 static unsigned int nr_suites;

@@ -670,6 +670,7 @@ extern struct kunit_suite mmun_bridge_suite;
 extern struct kunit_suite mmun_removal_suite;
 extern struct kunit_suite mmun_behind_suite;
 extern struct kunit_suite mmun_isolation_suite;
+extern struct kunit_suite mmun_trace_suite;
 
 /* For the random cases, which print the seed. */
 extern unsigned long mmun_kunit_seed;
