@@ -955,12 +955,17 @@ static void colliding_reader_is_reported(struct kunit *test)
 	kt_expect_quiet(test, interval);
 }
 
-/* Enabled and disabled among the ranges of several tasks, no end has a wrong duration. */
+/*
+ * Enabled and disabled among the ranges of several tasks, no end has a wrong duration. All
+ * run on one processor: to enable an event patches the core's text, and an emulated
+ * processor beside this one may go on executing the breakpoint that the patching puts there.
+ */
 static void events_switched_among_ranges(struct kunit *test)
 {
 	struct mm_struct *mm = kt_mm(test);
 	struct kt_sub *sub = kt_register(test, mm, &kt_range_ops);
 	u64 began = ktime_get_ns(), whole;
+	unsigned int here = kt_pin(test);
 	struct kt_actor *actor[3];
 	unsigned int i, nr;
 
@@ -968,6 +973,7 @@ static void events_switched_among_ranges(struct kunit *test)
 		actor[i] = kt_prepare(test, NULL, KT_START_END,
 				      kt_blockable(test, mm, FROM, TO));
 		actor[i]->times = 300;
+		actor[i]->cpu = here;
 		kt_go(actor[i]);
 	}
 	for (i = 0; i < 20; i++) {
