@@ -212,7 +212,7 @@ help:
 	@echo '  make check       run every test on every kernel'
 	@echo '  make kunit       run the KUnit suites on a debug kernel, which is built once'
 	@echo '  make check-hmm   run upstream'"'"'s hmm-tests on the kernel'"'"'s own core and on mmun'
-	@echo '  make check-all   make check, then coverage, mutants and packages, which take long'
+	@echo '  make check-all   make check, with litmus, coverage, mutants and packages, which take long'
 	@echo '  make soak        run the tests RUNS times beside two processes that spin'
 	@echo '  make evidence    print what tests each promise of the contract, and when that last passed'
 	@echo '  make coverage    measure with gcov how much of the core the tests execute'
