@@ -65,7 +65,7 @@ guest() {
 texts=("$TOP"/scripts/golden/english/*.want)
 texts=("${texts[@]%.want}")
 echo "TAP version 13"
-echo "1..$((${#texts[@]} + 46))"
+echo "1..$((${#texts[@]} + 47))"
 (cd "$TOP/scripts" && PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -t . -s mmun_run) >"$work/output" 2>&1
 ok "the verdicts on golden logs, the mutants, the tables" "$? $(grep -c '^Ran [1-9]' "$work/output")" "0 1" "$work/output"
 
@@ -155,6 +155,7 @@ ok "guest: a good run is counted" "$(cat "$work/out/totals")" "3 0 1"
 guest "a task that a program leaves behind" 0 "1 passed, 0 failed" "" <<<'sleep 1000 & echo 1..1; echo ok 1 a'
 guest "a failed test" 1 "not ok 2 b" "" <<<'echo 1..2; echo ok 1 a; echo not ok 2 b; exit 1'
 guest "a failed test that exits 0" 1 "not ok 1 b" "" <<<'echo 1..1; echo not ok 1 b'
+guest "a run that skips every test" 1 "no test passed" "" <<<'echo 1..1; echo "ok 1 a # SKIP no a"'
 guest "fewer results than planned" 1 "1 of 3 planned" "" <<<'echo 1..3; echo ok 1 a; echo ok 2 b'
 guest "no test at all" 1 "no test reported" "" <<<'echo hello'
 guest "an exit code without a failed test" 1 "exit code 3" "" <<<'echo 1..1; echo ok 1 a; exit 3'

@@ -248,6 +248,9 @@ def judge(guest: Guest, tree: verdict.Tree, lost: str) -> int:
         if not tree.modules_up:
             fault("the modules did not come up")
             ending = host.FAILED
+        if not tree.tested and not ending:
+            fault("no test passed: all were skipped")
+            ending = host.FAILED
         if not tree.success and not ending:
             fault("the guest did not say success")
             ending = host.FAILED

@@ -183,6 +183,8 @@ class Tree:
     def __init__(self, label: str, raw: bool = False, verbose: bool = False):
         self.label, self.raw, self.verbose = label, raw, verbose
         self.totals = Totals()
+        # Of these, those that passed in a suite that was asked for: the clean-up is no test.
+        self.tested = 0
         self.code: int | None = None
         self.modules_up = self.success = False
 
@@ -199,6 +201,7 @@ class Tree:
             printed.truncate()
             self.code = suite.code
             self.totals += suite.totals
+            self.tested += suite.totals.passed if suite.name != "cleanup" else 0
             if not self.raw or suite.totals.failed:
                 print(suite.line(self.label), flush=True)
 
@@ -224,6 +227,7 @@ class Tree:
         for test in main.subtests:
             if test.name and not any(test is t for t in judged):
                 self.totals += count(test.counts)
+                self.tested += count(test.counts).passed
         if main.expected_count is None:
             self._fault("no plan says how many suites there are")
         elif missing:

@@ -139,6 +139,17 @@ class Ktap(unittest.TestCase):
         _, said = said_by(verdict.Tree("demo", raw=True).read, lines)
         self.assertEqual(said, "event at 0x7f\n  1 page\ndemo: PASS\n")
 
+    def test_tested_is_what_passed_beside_the_cleanup(self):
+        for name, wanted in ("good", 2), ("demo", 1):
+            lines = (host.GOLDEN / "ktap" / f"{name}.log").read_text().splitlines(True)[1:]
+            tree, _ = said_by(verdict.Tree("self").read, lines)
+            self.assertEqual(tree.tested, wanted, name)
+            skips = [re.sub(r"^(  ok \d [xy]|ok \d demo)$", r"\1 # SKIP none", line)
+                     for line in lines]
+            skips[-4:] = lines[-4:]
+            tree, _ = said_by(verdict.Tree("self").read, skips)
+            self.assertEqual((tree.tested, tree.totals.passed), (0, 1), name)
+
     def test_a_suite_is_printed_when_it_ends(self):
         """Before the next line is read."""
         lines = (host.GOLDEN / "ktap" / "good.log").read_text().splitlines(True)[1:]
