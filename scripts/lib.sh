@@ -99,6 +99,57 @@ lock_cache() {
 	flock 9
 }
 
+# descendants PID: adds to "below" the processes that it started, and those that they did
+descendants() {
+	local file child children
+
+	for file in "/proc/$1/task/"*/children; do
+		children=()
+		read -ra children 2>/dev/null <"$file"
+		for child in "${children[@]}"; do
+			below+=("$child")
+			descendants "$child"
+		done
+	done 2>/dev/null
+}
+
+# alive PID: does it run? A zombie does not.
+alive() {
+	local line
+
+	read -r line 2>/dev/null <"/proc/$1/stat" || return 1
+	[[ ${line##*)} != " Z"* ]]
+} 2>/dev/null
+
+# stop_children: end all that this script started, in whatever process group it is. For a
+# trap on EXIT: a shell that TERM ends runs it at once, also while it waits for a command, but
+# only if it has no trap on TERM.
+stop_children() {
+	local below=() before=none p i
+
+	# A process that is stopped starts no other, which would be missed.
+	until [ "${below[*]}" = "$before" ]; do
+		before=${below[*]}
+		below=()
+		descendants $$
+		[ ${#below[@]} != 0 ] || return 0
+		kill -STOP "${below[@]}" 2>/dev/null
+	done
+	kill "${below[@]}" 2>/dev/null
+	kill -CONT "${below[@]}" 2>/dev/null
+	# A guest puts its files in order first.
+	for ((i = 0; i < 100; i++)); do
+		before=()
+		for p in "${below[@]}"; do
+			! alive "$p" || before+=("$p")
+		done
+		below=("${before[@]}")
+		[ ${#below[@]} != 0 ] || return 0
+		sleep 0.1
+	done
+	kill -KILL "${below[@]}" 2>/dev/null
+}
+
 as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
 }

@@ -65,7 +65,7 @@ guest() {
 texts=("$TOP"/scripts/golden/english/*.want)
 texts=("${texts[@]%.want}")
 echo "TAP version 13"
-echo "1..$((${#texts[@]} + 47))"
+echo "1..$((${#texts[@]} + 49))"
 (cd "$TOP/scripts" && PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -t . -s mmun_run) >"$work/output" 2>&1
 ok "the verdicts on golden logs, the mutants, the tables" "$? $(grep -c '^Ran [1-9]' "$work/output")" "0 1" "$work/output"
 
@@ -101,6 +101,31 @@ refused "a misspelt suite" "TESTS=t_intervall is no suite; there are: .*t_interv
 refused "a file that there is not" "FOR=mmun_tree.c is no file" FOR=mmun_tree.c suites
 refused "a misspelt KUnit case" "no KUnit case matches SUITE=\* CASE=p09_storm" CASE=p09_storm kunit
 refused "a misspelt KUnit suite" "no KUnit case matches SUITE=mmun_coer" SUITE=mmun_coer kunit
+
+# A script that is killed takes along all that it started: in its lane, where timeout makes
+# a process group of its own, in the background, and the command for which it waits.
+cat >"$work/parent" <<END
+. "$TOP/scripts/lib.sh"
+trap stop_children EXIT
+trap 'exit 3' INT
+begun() { echo \$BASHPID >>"$work/begun"; exec sleep 1000; }
+coproc LANE { timeout 900 bash -c 'echo \$\$ >>"$work/begun"; sleep 1000; sleep 1000'; read -r _; }
+begun | cat &
+(begun)
+true
+END
+true >"$work/begun"
+bash "$work/parent" >"$work/output" 2>&1 &
+parent=$!
+until [ "$(grep -c . "$work/begun")" = 3 ] || ! alive $parent; do sleep 0.1; done
+below=()
+descendants $parent
+ok "killed: there is something to end" "$((${#below[@]} >= 6))" 1
+kill $parent
+wait $parent
+left=0
+for p in "${below[@]}"; do ! alive "$p" || left=$((left + 1)); done
+ok "killed: nothing is left" "$left" 0 "$work/output"
 
 # The copy that is built: another content is compiled again, also if the file is older
 # than its object; another list of files, or another mode, begins from nothing.
