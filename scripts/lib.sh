@@ -320,6 +320,19 @@ use_kernel() {
 	[ -z "$cc" ] || need "$cc"
 }
 
+# test_kernel: the one that the person wants, or the third ending. KERNEL may have the
+# flavour, too.
+test_kernel() {
+	local k=${KERNEL:-6.12}
+
+	case $k in
+	*-*) [ -z "${FLAVOUR:-}" ] || die "KERNEL=$k has a flavour, and FLAVOUR=$FLAVOUR is another: one of them, please." ;;
+	*) k=$k-${FLAVOUR:-debug} ;;
+	esac
+	is_test_kernel "$k" || die "KERNEL=$k is no test kernel, as 6.12-debug is."
+	echo "$k"
+}
+
 # Which kernels the person wants: their own, one, or all that are supported.
 kernels() {
 	if [ -n "${KDIR:-}${KERNEL_IMAGE:-}" ]; then

@@ -14,35 +14,50 @@ suite_names() {
 	echo demo
 }
 
+# choose_tests: TESTS gets commas for spaces, because the kernel's command line, which has
+# the names, ends at a space. Each name in it exists, or the third ending.
+choose_tests() {
+	local given=${TESTS:-}
+
+	TESTS=$(tr -s '[:space:],' ',' <<<"$given" | sed 's/^,//; s/,$//')
+	[ -n "$TESTS" ] || [ -z "$given" ] || die "TESTS=$given names no suite."
+	check_tests "$TESTS"
+}
+
 # check_tests NAME,NAME...: each is a suite, or the third ending: for another name a guest
 # would run nothing, and find nothing wrong.
 check_tests() {
-	local name names
+	local name names wanted
 
 	names=$(suite_names)
-	for name in ${1//,/ }; do
+	IFS=, read -ra wanted <<<"$1"
+	for name in "${wanted[@]}"; do
 		grep -qxF "$name" <<<"$names" ||
 			die "TESTS=$name is no suite; there are: $(paste -sd' ' <<<"$names")"
 	done
 }
 
-# The cases of the KUnit suites: suite, case.
+# The cases of the KUnit suites: suite, case, promise.
 case_names() {
-	# shellcheck disable=SC2016 # a backquote of the table
-	"$TOP/scripts/kunit-table" | sed -n 's/^| \(mmun_[a-z]*\) | `\([^`]*\)`.*/\1 \2/p'
+	"$TOP/scripts/kunit-table" | awk '
+		/^## / { promise = $2 + 0 }
+		/^\| mmun_[a-z]* \| `/ { gsub("`", "", $4); print $2, $4, promise }'
 }
 
-# check_cases SUITE CASE: the two globs match a case, or the third ending
+# check_cases SUITE CASE [PROMISE]: the two globs match a case, of that promise if there is
+# one, or the third ending
 check_cases() {
-	local suite case names
+	local suite case promise names
 
+	[[ ${3:-} =~ ^([0-9]{1,2})?$ ]] || die "PROMISE=$3 is not the number of a promise."
 	need python3:python3
 	names=$(case_names)
-	while read -r suite case; do
+	while read -r suite case promise; do
+		[ -z "${3:-}" ] || [ "$promise" = "$((10#$3))" ] || continue
 		# shellcheck disable=SC2053 # globs
 		[[ $suite != ${1:-*} ]] || [[ $case != ${2:-*} ]] || return 0
 	done <<<"$names"
-	die "no KUnit case matches SUITE=${1:-*} CASE=${2:-*}; kunit/README.md lists them."
+	die "no KUnit case matches SUITE=${1:-*} CASE=${2:-*}${3:+ PROMISE=$3}; kunit/README.md lists them."
 }
 
 # concerns FILE: sets TESTS, with commas, and suites, with spaces, to what scripts/concerns

@@ -65,7 +65,7 @@ guest() {
 texts=("$TOP"/scripts/golden/english/*.want)
 texts=("${texts[@]%.want}")
 echo "TAP version 13"
-echo "1..$((${#texts[@]} + 49))"
+echo "1..$((${#texts[@]} + 52))"
 (cd "$TOP/scripts" && PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -t . -s mmun_run) >"$work/output" 2>&1
 ok "the verdicts on golden logs, the mutants, the tables" "$? $(grep -c '^Ran [1-9]' "$work/output")" "0 1" "$work/output"
 
@@ -92,15 +92,19 @@ profile fork.list.1 get.locked
 ok "profile: a line without a figure" $? 1 "$work/output"
 
 # A name that there is not runs nothing, and says so before anything is built.
-# refused WHAT MESSAGE VARIABLE=VALUE SCRIPT
+# refused WHAT MESSAGE VARIABLE=VALUE... SCRIPT
 refused() {
-	env MMUN_LOCKED='' TESTS='' FOR='' SUITE='' CASE='' "$3" "$TOP/scripts/$4" >"$work/output" 2>&1
+	env MMUN_LOCKED='' TESTS='' FOR='' SUITE='' CASE='' PROMISE='' FLAVOUR='' "${@:3:$#-3}" "$TOP/scripts/${!#}" >"$work/output" 2>&1
 	ok "refused: $1" "$? $(grep -c "$2" "$work/output") $(wc -l <"$work/output")" "3 1 1" "$work/output"
 }
 refused "a misspelt suite" "TESTS=t_intervall is no suite; there are: .*t_interval " TESTS=t_list,t_intervall suites
 refused "a file that there is not" "FOR=mmun_tree.c is no file" FOR=mmun_tree.c suites
 refused "a misspelt KUnit case" "no KUnit case matches SUITE=\* CASE=p09_storm" CASE=p09_storm kunit
 refused "a misspelt KUnit suite" "no KUnit case matches SUITE=mmun_coer" SUITE=mmun_coer kunit
+refused "two ways to choose a kernel" "KERNEL=6.12-debug has a flavour, and FLAVOUR=rt" KERNEL=6.12-debug FLAVOUR=rt soak
+refused "a promise without such a case" "no KUnit case matches SUITE=mmun_passes CASE=\* PROMISE=8" \
+	SUITE=mmun_passes PROMISE=8 soak
+refused "no name of a suite" "TESTS=, names no suite" TESTS=, soak
 
 # A script that is killed takes along all that it started: in its lane, where timeout makes
 # a process group of its own, in the background, and the command for which it waits.
