@@ -38,7 +38,7 @@ void mmun_unlink(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 {
 	struct mmun_walk *walk;
 
-	hlist_del_rcu(&mn->priv.hlist);	/* [W4] in mmun_walk.c */
+	hlist_del_rcu(&mn->hlist);	/* [W4] in mmun_walk.c */
 	subs->listed--;
 	/* [G10] pairs with [G2] in get_quickly(). */
 	if (mn->priv.got)
@@ -56,7 +56,7 @@ void mmun_unlink(struct mmun_subscriptions *subs, struct mmun_notifier *mn)
 			walk->cur = NULL;
 		while (walk->next && hlist_entry(walk->next,
 						 struct mmun_notifier,
-						 priv.hlist)->priv.life >= MMUN_UNLINKED)
+						 hlist)->priv.life >= MMUN_UNLINKED)
 			walk->next = walk->next->next;
 	}
 	/* Not the last reference: mn has its own. */
@@ -215,7 +215,7 @@ static void link_into_list(struct mmun_subscriptions *subs, struct mmun_notifier
 	mn->priv.joined_seq = subs->invalidate_seq;
 	mn->priv.linked = ++subs->link_gen;
 	/* [L1] pairs with [L2] in first_of() and next_of(). */
-	hlist_add_head_rcu(&mn->priv.hlist, &subs->list);
+	hlist_add_head_rcu(&mn->hlist, &subs->list);
 	subs->listed++;
 	mmun_trace_register(mn);
 }

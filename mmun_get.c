@@ -133,7 +133,7 @@ static struct mmun_notifier *find_got(struct mmun_subscriptions *subs,
 
 	if (subs->closed)
 		return NULL;
-	hlist_for_each_entry(mn, &subs->list, priv.hlist) {
+	hlist_for_each_entry(mn, &subs->list, hlist) {
 		if (!mn->priv.got || mn->ops != ops)
 			continue;
 		if (!add_user(subs, mn))

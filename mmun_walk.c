@@ -200,7 +200,7 @@ static struct mmun_notifier *walk_next(struct mmun_walk *walk)
 
 	if (!node)
 		return NULL;
-	walk->cur = hlist_entry(node, struct mmun_notifier, priv.hlist);
+	walk->cur = hlist_entry(node, struct mmun_notifier, hlist);
 	walk_reaches(&walk->at, walk->cur);
 	/* Taken before the callback, after which cur may be freed memory. */
 	walk->next = next_of(node);
@@ -339,7 +339,7 @@ call_starts(struct mmun_subscriptions *subs,
 	int ret;
 
 	for (node = first_of(subs); node; node = next_of(node)) {
-		mn = hlist_entry(node, struct mmun_notifier, priv.hlist);
+		mn = hlist_entry(node, struct mmun_notifier, hlist);
 		walk_reaches(at, mn);
 		if (mmun_has_left(mn))
 			continue;
@@ -441,7 +441,7 @@ call_ends(struct mmun_subscriptions *subs,
 	struct hlist_node *node;
 
 	for (node = first_of(subs); node; node = next_of(node)) {
-		mn = hlist_entry(node, struct mmun_notifier, priv.hlist);
+		mn = hlist_entry(node, struct mmun_notifier, hlist);
 		walk_reaches(at, mn);
 		if (!(unslotted ? take_unslotted(subs, mn, record) : take_accepted(mn, slot)))
 			continue;

@@ -157,8 +157,8 @@ struct mmun_notifier {
 	const struct mmun_notifier_ops *ops;
 	struct mm_struct *mm;
 	/* private: */
+	struct hlist_node hlist;	/* as upstream's: drivers initialize it, for nothing */
 	struct {
-		struct hlist_node hlist;
 		struct hlist_node got_node;
 		struct mmun_subscriptions *subs;
 		unsigned long accepted;		/* slots whose end it is owed */
