@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# For the Kbuild of a driver that uses mmun:
+# For the Kbuild of a driver that uses mmun, and may have subdirectories:
 #
-#	include /usr/include/mmun/mmun.mk
-#	ccflags-y += $(mmun-ccflags)
+#	include /usr/local/include/mmun/mmun.mk
+#	subdir-ccflags-y += $(mmun-ccflags)
 #
-# It finds the headers beside itself, and the Module.symvers of mmun for the kernel
-# that the driver is built for: without it the driver would not link, and with
-# another kernel's it would not load.
+# make install puts it there, the package mmun-dev into /usr/include/mmun; example/Kbuild
+# has the line that finds it in either. It finds the headers beside itself, and the
+# Module.symvers of mmun for the kernel that the driver is built for: without it the
+# driver would not link, and with another kernel's it would not load.
 
 mmun-include := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 mmun-ccflags := -I$(mmun-include)
@@ -36,4 +37,5 @@ $(error mmun is not built for kernel $(KERNELRELEASE): there is no Module.symver
 	build it for that kernel first (dkms install mmun/VERSION -k $(KERNELRELEASE), or make in its tree))
 endif
 endif
-KBUILD_EXTRA_SYMBOLS += $(mmun-symvers)
+# override: it may be set on the command line of make, too.
+override KBUILD_EXTRA_SYMBOLS += $(mmun-symvers)
