@@ -189,6 +189,9 @@ test-range:
 litmus:
 	@scripts/litmus
 
+check-dropin:
+	@scripts/check-dropin
+
 version:
 	@scripts/version
 
@@ -231,6 +234,7 @@ help:
 	@echo '  make check-package  build and install the Debian packages in a chroot'
 	@echo '  make check-machine  test udev, lockdown, signatures, and kernels that cannot have mmun'
 	@echo '  make check-trace  test the tracepoints with perf, bpftrace and trace-cmd'
+	@echo '  make check-dropin  compile the subscribers in the kernel with the drop-in (KERNELS="6.12 7.3")'
 	@echo '  make selftest    test the test runner'
 	@echo '  make test-range  test the table of the ranges in flight in user space (SEED=N STEPS=N)'
 	@echo '  make litmus      check the lockless protocols under the kernel'"'"'s memory model, with herd7'
@@ -255,4 +259,4 @@ help:
 	@echo '  V=1                show the console of the guest'
 
 .PHONY: all need-kdir modules probes tools install install-files uninstall clean need-symvers
-.PHONY: demo check check-hmm guest kunit soak evidence coverage mutants check-all events matrix bench profile lint selftest test-range litmus version release help docs check-package check-machine check-trace
+.PHONY: demo check check-hmm guest kunit soak evidence coverage mutants check-all events matrix bench profile lint selftest test-range litmus version release help docs check-package check-machine check-trace check-dropin

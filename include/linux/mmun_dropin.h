@@ -13,7 +13,10 @@
  *
  * The headers of the kernel's that use these types come first, so that they never
  * see the new meaning. To hand what they declare with them (struct ib_umem_odp, a
- * struct kvm) to mmun is then a type error, and not an oops.
+ * struct kvm) to mmun is then a type error, and not an oops. The general ones come with
+ * this header. Those of a subsystem come before the line if the driver uses them: after
+ * it their structs would have another layout than in the kernel, and the compiler stops
+ * at "poisoned", with the name that the header is guarded by.
  *
  * It cannot rename these, and the compiler will say so:
  *
@@ -31,14 +34,19 @@
 #include <linux/migrate.h>
 #include <linux/mmu_notifier.h>
 #include <linux/rmap.h>
-#if IS_ENABLED(CONFIG_INFINIBAND)
-#include <rdma/ib_umem_odp.h>
-#endif
-#if IS_ENABLED(CONFIG_DRM_GPUSVM)
-#include <drm/drm_gpusvm.h>
-#endif
 
 #include <linux/mmun_notifier.h>
+
+/* From here on no driver can include one of these that has not yet. */
+#ifndef __KVM_HOST_H
+#pragma GCC poison __KVM_HOST_H		/* <linux/kvm_host.h> */
+#endif
+#ifndef IB_UMEM_ODP_H
+#pragma GCC poison IB_UMEM_ODP_H	/* <rdma/ib_umem_odp.h> */
+#endif
+#ifndef __DRM_GPUSVM_H__
+#pragma GCC poison __DRM_GPUSVM_H__	/* <drm/drm_gpusvm.h> */
+#endif
 
 /* types */
 #define mmu_notifier			mmun_notifier

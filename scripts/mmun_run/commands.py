@@ -4,6 +4,7 @@
   guest ...                boot a guest and judge it
   tree LABEL TOTALS        judge the tree of KTAP on stdin; its exit code is that of the suite
   kunit DIR brief|full     judge the cases of KUnit in the log of the guest in DIR
+  dropin DIR VERSION...    compile the kernel's own subscribers with the drop-in
   evidence                 print Documentation/evidence.rst
   hmm [-b] RESULTS TOTALS  compare the two columns of upstream's tests
   kernel [-o] V-FLAVOUR    build a test kernel, or print the options that it is asked for
@@ -21,7 +22,7 @@ import pathlib
 import re
 import sys
 
-from . import cases, evidence, guest, hmm, host, kernels, litmus, matrix, mutants, splats, times, variables
+from . import cases, dropin, evidence, guest, hmm, host, kernels, litmus, matrix, mutants, splats, times, variables
 from . import verdict
 
 
@@ -72,7 +73,7 @@ def scan(argv: list[str]) -> int:
     return host.FAILED if found else 0
 
 
-COMMANDS = {"evidence": evidence.main, "guest": guest.main, "tree": tree, "kunit": kunit, "hmm": hmm.main,
+COMMANDS = {"dropin": dropin.main, "evidence": evidence.main, "guest": guest.main, "tree": tree, "kunit": kunit, "hmm": hmm.main,
             "kernel": kernels.main, "kunit-table": cases.main, "litmus": litmus.main,
             "matrix": matrix.main, "mutants": mutants.main,
             "splats": scan, "times": times.main,
