@@ -25,4 +25,18 @@ struct mmun_example_stats {
 #define MMUN_EXAMPLE_MAP	_IOW('x', 0x60, struct mmun_example_map)
 #define MMUN_EXAMPLE_STATS	_IOR('x', 0x61, struct mmun_example_stats)
 
+/*
+ * /dev/mmun_example_get: the address space of the process that opened it. pread() reads
+ * through the device; the offset is the address.
+ */
+struct mmun_example_get_stats {
+	__u64 filled;		/* entries that page faults have filled in */
+	__u64 dropped;		/* entries that invalidations took out */
+	__u64 collided;		/* pages that were stale before they were filled in */
+	__u64 waited;		/* page faults that waited for the end of a change */
+};
+
+/* Of all files of that process. */
+#define MMUN_EXAMPLE_GET_STATS	_IOR('x', 0x62, struct mmun_example_get_stats)
+
 #endif

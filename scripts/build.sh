@@ -104,7 +104,7 @@ build_tree() {
 		rm -f "$src"/example/*.ko
 		failed=1
 	fi
-	for name in mmun mmun_test mmun_peer mmun_example mmun_example_window mmun_bench first_driver mmun_kunit; do
+	for name in mmun mmun_test mmun_peer mmun_example mmun_example_window mmun_example_get mmun_example_get_window mmun_bench first_driver mmun_kunit; do
 		for t in "$src/$name.ko" "$src"/{test/driver,test/peer,kunit,example,bench/module}/"$name.ko"; do
 			[ -e "$t" ] || continue
 			cp "$t" "$root/modules/"

@@ -1,42 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The example driver with its race held open. It is the same source, and one thing
- * is added: between the look-up of a page and the check whether the page is stale,
- * a page fault may be made to stop. The parameter "window" is
- *   0  nobody stops
- *   1  the next page fault will stop
- *   2  one has stopped, and goes on when another number is written
- * /dev/mmun_example_window is its device, so that it can be loaded beside the example.
+ * The example driver with its race held open (window.h): the same source, and one thing is
+ * added. /dev/mmun_example_window is its device, so that it can be loaded beside the
+ * example.
  */
 
 #include <linux/mm.h>
-#include <linux/moduleparam.h>
-#include <linux/sched/signal.h>
-#include <linux/wait.h>
 
-static int window;
-static DECLARE_WAIT_QUEUE_HEAD(window_wait);
-
-static int set_window(const char *value, const struct kernel_param *param)
-{
-	int ret = param_set_int(value, param);
-
-	wake_up_all(&window_wait);
-	return ret;
-}
-
-static const struct kernel_param_ops window_ops = {
-	.set = set_window,
-	.get = param_get_int,
-};
-
-module_param_cb(window, &window_ops, &window, 0600);
+#include "window.h"
 
 static inline void unlock_and_stop(struct mm_struct *mm)
 {
 	mmap_read_unlock(mm);
-	if (cmpxchg(&window, 1, 2) == 1)
-		wait_event_killable(window_wait, READ_ONCE(window) != 2);
+	stop_in_window();
 }
 
 /* The example has one such line: the end of the look-up in page_fault(). */

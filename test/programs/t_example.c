@@ -4,20 +4,7 @@
  * whatever the process does to its memory.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include "t_example.h"
 
 #include "kselftest_harness.h"
 
@@ -27,12 +14,6 @@
 #define WINDOW_DEVICE	"/dev/mmun_example_window"
 #define WINDOW		"/sys/module/mmun_example_window/parameters/window"
 #define MODULE		"/modules/mmun_example.ko"
-#define PAGE		4096UL
-#define PAGES		16UL
-#define LENGTH		(PAGES * PAGE)
-#define STORM_MS	1000
-#define STORM_DROPS	100	/* it lasts until so many, but not for ever */
-#define STORM_MAX_MS	60000
 
 #ifndef __NR_memfd_secret
 #define __NR_memfd_secret 447
@@ -56,17 +37,10 @@ static struct mmun_example_stats stats(int fd)
 	return s;
 }
 
-/* Page i through the mirror: its byte, if it is all one; -errno, or -1 if not. */
+/* Page i through the mirror */
 static int seen(int fd, unsigned long i)
 {
-	unsigned char buf[PAGE];
-	ssize_t n = pread(fd, buf, PAGE, i * PAGE);
-
-	if (n < 0)
-		return -errno;
-	if (n != PAGE || memcmp(buf, buf + 1, PAGE - 1))
-		return -1;
-	return buf[0];
+	return seen_at(fd, i * PAGE);
 }
 
 FIXTURE(example)
@@ -267,27 +241,8 @@ FIXTURE(window)
 	int fd;
 	int memfd;
 	unsigned char *area;
+	struct read read;
 };
-
-static bool set_window(char to)
-{
-	int fd = open(WINDOW, O_WRONLY | O_CLOEXEC);
-	bool done = fd >= 0 && write(fd, &to, 1) == 1;
-
-	close(fd);
-	return done;
-}
-
-static char get_window(void)
-{
-	int fd = open(WINDOW, O_RDONLY | O_CLOEXEC);
-	char c = 0;
-
-	if (read(fd, &c, 1) != 1)
-		c = 0;
-	close(fd);
-	return c;
-}
 
 FIXTURE_SETUP(window)
 {
@@ -309,42 +264,15 @@ FIXTURE_SETUP(window)
 		       MAP_SHARED | MAP_FIXED, self->memfd, 0),
 		  self->area + 3 * PAGE);
 	ASSERT_EQ(map(self->fd, self->area, LENGTH), 0);
+	self->read = (struct read){ .fd = self->fd, .offset = 3 * PAGE };
 }
 
 FIXTURE_TEARDOWN(window)
 {
-	set_window('0');
+	set_window(WINDOW, '0');
 	close(self->fd);
 	close(self->memfd);
 	munmap(self->area, LENGTH);
-}
-
-static void *read_page_3(void *arg)
-{
-	return (void *)(intptr_t)seen(*(int *)arg, 3);
-}
-
-/*
- * A read of page 3 that has looked the page up, and stands there. It comes so far, or the
- * harness gives the test up.
- */
-static bool begin_read(pthread_t *reader, int *fd)
-{
-	if (!set_window('1') || pthread_create(reader, NULL, read_page_3, fd))
-		return false;
-	while (get_window() != '2')
-		sched_yield();
-	return true;
-}
-
-/* Lets it go on; what it read, or an error. */
-static int end_read(pthread_t reader)
-{
-	void *read;
-
-	if (!set_window('0') || pthread_join(reader, &read))
-		return -ENOTRECOVERABLE;
-	return (intptr_t)read;
 }
 
 /* Page 3 becomes another one, after the device has looked it up. */
@@ -352,14 +280,14 @@ TEST_F(window, changed_after_the_look_up)
 {
 	pthread_t reader;
 
-	ASSERT_TRUE(begin_read(&reader, &self->fd));
+	ASSERT_TRUE(begin_read(&reader, &self->read, WINDOW));
 	ASSERT_EQ(mmap(self->area + 3 * PAGE, PAGE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
 		  self->area + 3 * PAGE);
 	memset(self->area + 3 * PAGE, 200, PAGE);
 
 	/* It ends after the change, and so do all that come after it. */
-	EXPECT_EQ(end_read(reader), 200);
+	EXPECT_EQ(end_read(reader, &self->read, WINDOW), 200);
 	EXPECT_EQ(seen(self->fd, 3), 200);
 	EXPECT_EQ(stats(self->fd).collided, 1);
 	EXPECT_EQ(stats(self->fd).filled, 1);
@@ -370,10 +298,10 @@ TEST_F(window, gone_after_the_look_up)
 {
 	pthread_t reader;
 
-	ASSERT_TRUE(begin_read(&reader, &self->fd));
+	ASSERT_TRUE(begin_read(&reader, &self->read, WINDOW));
 	ASSERT_EQ(munmap(self->area + 3 * PAGE, PAGE), 0);
 
-	EXPECT_EQ(end_read(reader), -EFAULT);
+	EXPECT_EQ(end_read(reader, &self->read, WINDOW), -EFAULT);
 	EXPECT_EQ(seen(self->fd, 3), -EFAULT);
 	EXPECT_EQ(stats(self->fd).filled, 0);
 }
@@ -383,80 +311,34 @@ TEST_F(window, unchanged_after_the_look_up)
 {
 	pthread_t reader;
 
-	ASSERT_TRUE(begin_read(&reader, &self->fd));
+	ASSERT_TRUE(begin_read(&reader, &self->read, WINDOW));
 
-	EXPECT_EQ(end_read(reader), 4);
+	EXPECT_EQ(end_read(reader, &self->read, WINDOW), 4);
 	EXPECT_EQ(stats(self->fd).collided, 0);
 	EXPECT_EQ(stats(self->fd).filled, 1);
 }
 
-static atomic_ullong written[PAGES];
-static atomic_bool over;
-
-/* Page after page is replaced by a new one, with the next number in it. */
-static void *replace(void *arg)
+static unsigned long long dropped(int fd)
 {
-	unsigned char *area = arg, *page;
-	__u64 number, i;
-
-	for (number = 1; !atomic_load(&over); number++) {
-		i = number % PAGES;
-		page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (page == MAP_FAILED)
-			return "mmap";
-		memcpy(page, &number, sizeof(number));
-		page = mremap(page, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
-			      area + i * PAGE);
-		if (page == MAP_FAILED)
-			return "mremap";
-		atomic_store(&written[i], number);
-	}
-	return NULL;
+	return stats(fd).dropped;
 }
 
 /* A read must see everything that was written before it began. */
 TEST_F(example, is_never_stale)
 {
-	__u64 before, number, reads = 0, stale = 0, i;
-	struct timespec began, now;
-	pthread_t thread;
-	void *failed;
-	long ms;
+	struct storm storm = { .fd = self->fd, .area = self->area, .dropped = dropped };
+	struct mmun_example_stats now;
 
 	memset(self->area, 0, LENGTH);
-	ASSERT_EQ(pthread_create(&thread, NULL, replace, self->area), 0);
-	clock_gettime(CLOCK_MONOTONIC, &began);
-	do {
-		for (i = 0; i < PAGES; i++) {
-			before = atomic_load(&written[i]);
-			/* EFAULT: between the old page and the new one. */
-			if (pread(self->fd, &number, sizeof(number), i * PAGE) < 0)
-				continue;
-			reads++;
-			stale += number < before;
-		}
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		ms = (now.tv_sec - began.tv_sec) * 1000 +
-		     (now.tv_nsec - began.tv_nsec) / 1000000;
-	} while (ms < STORM_MS ||
-		 (stats(self->fd).dropped < STORM_DROPS && ms < STORM_MAX_MS));
-	atomic_store(&over, true);
-	ASSERT_EQ(pthread_join(thread, &failed), 0);
-	ASSERT_EQ(failed, NULL);
-
+	ASSERT_EQ(run_storm(&storm), NULL);
+	now = stats(self->fd);
 	TH_LOG("%ld ms, %llu reads, %llu pages filled, %llu dropped, %llu collisions",
-	       ms, (unsigned long long)reads,
-	       (unsigned long long)stats(self->fd).filled,
-	       (unsigned long long)stats(self->fd).dropped,
-	       (unsigned long long)stats(self->fd).collided);
-	EXPECT_EQ(stale, 0);
-	EXPECT_GE(reads, 100);
-	EXPECT_GE(stats(self->fd).dropped, STORM_DROPS);
-	for (i = 0; i < PAGES; i++) {
-		ASSERT_EQ(pread(self->fd, &number, sizeof(number), i * PAGE), 8);
-		EXPECT_EQ(number, atomic_load(&written[i]));
-	}
+	       storm.ms, storm.reads, (unsigned long long)now.filled,
+	       (unsigned long long)now.dropped, (unsigned long long)now.collided);
+	EXPECT_EQ(storm.stale, 0);
+	EXPECT_GE(storm.reads, 100);
+	EXPECT_GE(now.dropped, STORM_DROPS);
+	EXPECT_EQ(storm.wrong, 0);
 }
 
 TEST_HARNESS_MAIN
