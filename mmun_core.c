@@ -312,7 +312,8 @@ static int register_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
  * operations, and the first with arch_invalidate_secondary_tlbs, attach one more each).
  *
  * Context: process context, may sleep; a fatal signal ends that (if a callback of @mn
- * runs, or a younger subscription's, once that has returned). The caller holds mm_users (it is
+ * runs, or a younger subscription's, once that has returned: no signal ends this
+ * wait). The caller holds mm_users (it is
  * current->mm, or got by get_task_mm()), not the mmap lock, and no lock that a
  * callback takes. Takes a reference on the mm_struct (mm_count). Pairs with
  * mmun_notifier_unregister() or mmun_notifier_unregister_no_release().
@@ -324,8 +325,8 @@ static int register_notifier(struct mmun_notifier *mn, struct mm_struct *mm,
  * * -ENOMEM: no memory
  * * -EINTR: a fatal signal is pending, or the task is being stopped or frozen or
  *   has task work (io_uring) to do; other signals do not interrupt
- * * -EBUSY: the first subscription of the mm, and a range of the kernel's did
- *   not end within ten seconds
+ * * -EBUSY: the first subscription of the mm, and a range of the kernel's, or another
+ *   driver's callback in it, did not end within ten seconds; try again, or fail
  */
 int mmun_notifier_register(struct mmun_notifier *mn, struct mm_struct *mm)
 {
@@ -366,9 +367,9 @@ EXPORT_SYMBOL_GPL(__mmun_notifier_register);
  * ops->release (where it does not wait for its own caller). The unregister of a
  * notifier that is not registered is reported and does nothing.
  *
- * Context: process context, may sleep. No lock may be held that a callback
- * takes. Of the callbacks, only from ops->release. Pairs with
- * mmun_notifier_register().
+ * Context: process context, may sleep; no signal ends that. No lock may be held that
+ * a callback takes; lockdep reports it. Of the callbacks, only from ops->release.
+ * Pairs with mmun_notifier_register().
  */
 void mmun_notifier_unregister(struct mmun_notifier *mn, struct mm_struct *mm)
 {
@@ -376,7 +377,7 @@ void mmun_notifier_unregister(struct mmun_notifier *mn, struct mm_struct *mm)
 	unsigned long owed;
 	int idx;
 
-	might_sleep();
+	mmun_might_wait();
 	if (!is_registered(mn))
 		return;
 	mm = held_mm(mn, mm);

@@ -321,7 +321,9 @@ static __always_inline void deliver_ends(struct mmun_subscriptions *subs, unsign
 	mmun_slot_walk_begin(subs, slot);
 	idx = mmun_callbacks_enter();
 	mmun_unlock(subs);
+	lock_map_acquire(&mmun_range_start_map);
 	mmun_list_end(subs, &subs->ranges.slots[slot].range, slot);
+	lock_map_release(&mmun_range_start_map);
 	if (trace_mmun_range_end_enabled())
 		mmun_trace_range_end(subs, slot, result);
 	mmun_lock(subs);
@@ -409,7 +411,9 @@ void mmun_event_end_unslotted(struct mmun_subscriptions *subs, const void *key,
 	if (record || subs->ranges.overflow) {
 		mmun_walk_begin(subs, &walk);
 		mmun_unlock(subs);
+		lock_map_acquire(&mmun_range_start_map);
 		mmun_list_end_unslotted(subs, range, record, &walk);
+		lock_map_release(&mmun_range_start_map);
 		if (record)
 			mmun_trace_record_end(subs, record, MMUN_TRACE_DONE);
 		else

@@ -651,6 +651,87 @@ static void all_kinds_leave_after_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&interval->releases), 1);
 }
 
+/* How many of lockdep's maps did the callbacks hold? */
+struct under {
+	struct mmun_notifier mn;
+	struct mmun_interval_notifier interval;
+	int start, end, invalidate;
+};
+
+/* How many of the two maps, mmun's and the kernel's, does this task hold? */
+static int maps_held(void)
+{
+	int held = 0;
+#ifdef CONFIG_LOCKDEP
+	const char *name;
+	int i;
+
+	for (i = 0; i < current->lockdep_depth; i++) {
+		name = current->held_locks[i].instance->name;
+		held += !strcmp(name, "mmun_notifier_invalidate_range_start") ||
+			!strcmp(name, "mmu_notifier_invalidate_range_start");
+	}
+#endif
+	return held;
+}
+
+static int under_start(struct mmun_notifier *mn, const struct mmun_notifier_range *range)
+{
+	container_of(mn, struct under, mn)->start = maps_held();
+	return 0;
+}
+
+static void under_end(struct mmun_notifier *mn, const struct mmun_notifier_range *range)
+{
+	container_of(mn, struct under, mn)->end = maps_held();
+}
+
+static bool under_invalidate(struct mmun_interval_notifier *interval,
+			     const struct mmun_notifier_range *range, unsigned long seq)
+{
+	mmun_interval_set_seq(interval, seq);
+	container_of(interval, struct under, interval)->invalidate = maps_held();
+	return true;
+}
+
+static const struct mmun_notifier_ops under_ops = {
+	.invalidate_range_start = under_start,
+	.invalidate_range_end = under_end,
+};
+
+static const struct mmun_interval_notifier_ops under_interval_ops = {
+	.invalidate = under_invalidate,
+};
+
+/*
+ * The callbacks of a range hold lockdep's maps, mmun's and the kernel's, so that a driver's
+ * locks are checked against waits for callbacks, and against reclaim.
+ */
+static void callbacks_of_range_hold_lockdeps_maps(struct kunit *test)
+{
+	struct under *under = kunit_kzalloc(test, sizeof(*under), GFP_KERNEL);
+	struct mm_struct *mm = kt_mm(test);
+	unsigned long at = kt_mmap(test, mm, PAGES(1));
+	int ret;
+
+	if (!IS_ENABLED(CONFIG_LOCKDEP))
+		kunit_skip(test, "the kernel has no lockdep");
+	KUNIT_ASSERT_NOT_NULL(test, under);
+	under->mn.ops = &under_ops;
+	KUNIT_ASSERT_EQ(test, mmun_notifier_register(&under->mn, mm), 0);
+	ret = mmun_interval_notifier_insert(&under->interval, mm, at, PAGES(1),
+					    &under_interval_ops);
+	if (!ret) {
+		ret = kt_munmap(mm, at, PAGES(1));
+		mmun_interval_notifier_remove(&under->interval);
+	}
+	mmun_notifier_unregister(&under->mn, mm);
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	KUNIT_EXPECT_EQ(test, under->start, 2);
+	KUNIT_EXPECT_EQ(test, under->end, 2);
+	KUNIT_EXPECT_EQ(test, under->invalidate, 2);
+}
+
 static struct kunit_case cases[] = {
 	KT_CASE(12, munmap_start_and_end_arrive),
 	KT_CASE(12, interval_is_called_for_munmap_of_its_page),
@@ -668,6 +749,7 @@ static struct kunit_case cases[] = {
 	KT_CASE(12, range_during_release_arrives),
 	KT_CASE(12, tlb_flush_reaches_subscribers),
 	KT_CASE(12, events_are_translated),
+	KT_CASE(11, callbacks_of_range_hold_lockdeps_maps),
 	KT_CASE(13, read_collides_with_overlapping_munmap_only),
 	KT_CASE(14, reader_waits_for_real_range),
 	KT_CASE(15, insert_and_remove_return_in_real_range),
