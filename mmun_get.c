@@ -497,8 +497,8 @@ static bool frees_done(unsigned int phase)
  * *finished*. This and mmun_notifier_call_srcu() wait for all callbacks of all
  * mms; nothing else in the API does.
  *
- * Context: process context, sleeps. Not from a callback. Call it in the exit
- * function of a module that uses put or call_srcu.
+ * Context: process context, sleeps; no signal ends that. Not from a callback. Call it in
+ * the exit function of a module that uses put or call_srcu.
  */
 void mmun_notifier_synchronize(void)
 {

@@ -341,8 +341,9 @@ read_begin_locked(struct mmun_interval_notifier *interval_sub)
  * waited for, because its end may never come. The section collides with it for
  * sure: the even number returned is never given to mmun_interval_set_seq().
  *
- * Context: process context, may sleep. Not from a callback, and no lock may be
- * held that a callback of any subscription of the mm takes. Drop the mmap lock between
+ * Context: process context, may sleep; no signal ends that. Not from a callback, and no
+ * lock may be held that a callback of any subscription of the mm takes; lockdep reports
+ * it. Drop the mmap lock between
  * retries: mmun needs it for writing to detect that a refused range is over. Not
  * against a concurrent mmun_interval_notifier_remove() of the same interval.
  *
@@ -491,8 +492,7 @@ static __always_inline int insert(struct mmun_interval_notifier *sub,
  *   the mm, and its pages are being reaped (it was killed)
  * * -ENOMEM: no memory for the first subscription of the mm
  * * -EINTR: as mmun_notifier_register()
- * * -EBUSY: the first subscription of the mm, and a range of the kernel's did
- *   not end within ten seconds
+ * * -EBUSY: as mmun_notifier_register(), after ten seconds
  */
 int mmun_interval_notifier_insert(struct mmun_interval_notifier *interval_sub,
 				  struct mm_struct *mm, unsigned long start,
@@ -543,8 +543,9 @@ EXPORT_SYMBOL_GPL(mmun_interval_notifier_insert_locked);
  * drops its mirror entries, waits until its device has done so, and lets none
  * come.
  *
- * Context: process context, may sleep. Not from a callback of any interval of the
- * mm, and no lock may be held that one of them takes.
+ * Context: process context, may sleep; no signal ends that. Not from a callback of any
+ * interval of the mm, and no lock may be held that one of them takes; lockdep reports
+ * it.
  */
 void mmun_interval_notifier_remove(struct mmun_interval_notifier *interval_sub)
 {
