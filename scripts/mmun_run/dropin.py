@@ -24,7 +24,7 @@ LINE = "#include <linux/mmun_dropin.h>"
 HEADER = TOP / "include/linux/mmun_dropin.h"
 PAGE = TOP / "Documentation/dropin.rst"
 REASONS = SCRIPTS / "dropin-reasons"
-# What a subscriber needs; the functions that raise events stay the kernel's.
+# A subscriber needs one of these. The functions that raise events stay the kernel's.
 SUBSCRIBES = (r"\b(__)?mmu_notifier_(register|get|get_locked|ops)\b|"
               r"\bmmu_interval_(notifier_insert|notifier_insert_locked|notifier_ops|read_begin)\b|"
               r"\bhmm_range_fault\b")
@@ -84,7 +84,7 @@ def reasons(text: str, version: str) -> dict[str, str]:
 
 
 def target(path: str) -> str:
-    """What make calls the object of the file."""
+    """The name of the file's object, for make."""
     for here, there in ELSEWHERE.items():
         path = path.replace(here, there)
     return path[:-2] + ".o"
@@ -201,7 +201,7 @@ class Kernel:
         return found
 
     def headers(self, path: str) -> list[tuple[str, str]]:
-        """What the drop-in says of the kernel's headers: each name, and what is wrong or ""."""
+        """The headers of the kernel and the drop-in: each claim, and what is wrong or ""."""
         flags, _ = self.flags_of(path)
         results = []
         for header in guarded():

@@ -14,6 +14,7 @@
 struct moved {
 	struct mmu_notifier notifier;
 	struct mutex lock;	/* at an offset that the line changes */
+	unsigned long young;	/* an address */
 };
 
 void moved_init(struct moved *moved);
