@@ -703,10 +703,7 @@ static const struct mmun_interval_notifier_ops under_interval_ops = {
 	.invalidate = under_invalidate,
 };
 
-/*
- * The callbacks of a range hold lockdep's maps, mmun's and the kernel's, so that a driver's
- * locks are checked against waits for callbacks, and against reclaim.
- */
+/* The callbacks of a range hold lockdep's maps, mmun's and the kernel's. */
 static void callbacks_of_range_hold_lockdeps_maps(struct kunit *test)
 {
 	struct under *under = kunit_kzalloc(test, sizeof(*under), GFP_KERNEL);
